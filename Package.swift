@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "sessiond",
+  targets: [
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CCjose", pkgConfig: "cjose", providers: [.apt(["libcjose-dev"])]),
+    .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+    .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+    .target(name: "Platform", dependencies: ["CCrypto", "CLinux", "CXXHash"], swiftSettings: settings),
+    .target(name: "LMDB", dependencies: ["CLMDB", "Platform"], swiftSettings: settings),
+    .target(name: "SessionModel", swiftSettings: settings),
+    .target(
+      name: "CSimdjson", linkerSettings: [.linkedLibrary("simdjson")]),
+    .target(
+      name: "SessionCodec", dependencies: ["CSimdjson", "Platform", "SessionModel"], swiftSettings: settings),
+    .target(
+      name: "EventLog", dependencies: ["LMDB", "Platform", "SessionCodec", "SessionModel"], swiftSettings: settings),
+    .target(
+      name: "Projections", dependencies: ["EventLog", "LMDB", "Platform", "SessionCodec", "SessionModel"],
+      swiftSettings: settings),
+    .target(
+      name: "SessionStore",
+      dependencies: ["EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel"],
+      swiftSettings: settings),
+    .target(name: "HTTPServer", dependencies: ["CMicrohttpd", "Platform"], swiftSettings: settings),
+    .target(name: "Tokens", dependencies: ["CCjose", "Platform"], swiftSettings: settings),
+    .target(
+      name: "SessionAPI",
+      dependencies: ["HTTPServer", "Platform", "SessionCodec", "SessionModel", "SessionStore", "Tokens"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "sessiond",
+      dependencies: [
+        "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "Tokens",
+      ],
+      swiftSettings: settings),
+  ]
+)

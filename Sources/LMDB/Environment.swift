@@ -1,0 +1,190 @@
+internal import CLMDB
+internal import Platform
+internal import Synchronization
+
+/// An LMDB environment: one folder with a memory-mapped data file and a lock file, shared by threads and processes.
+///
+/// Opened with LMDB's default flags, which make every commit durable, and `MDB_NOTLS`, so that read transactions belong
+/// to whoever holds them instead of to a thread.
+@safe public final class Environment: @unchecked Sendable {
+  // Sendable: lmdb.h lets threads share an environment; the pool of read transactions is behind its own mutex.
+  let handle: OpaquePointer
+  /// The folder that holds the environment.
+  public let path: String
+  private let idleReaders = Mutex<[Reader]>([])
+
+  /// A read transaction of LMDB's that waits to be renewed.
+  @safe struct Reader: @unchecked Sendable {
+    // Sendable: with MDB_NOTLS a reset read transaction may go on on any thread (lmdb.h, MDB_NOTLS).
+    let transaction: OpaquePointer
+  }
+
+  /// How an environment is opened.
+  public struct Options: Sendable {
+    /// The most that the data file may grow to, in bytes; reserved as address space only.
+    public var mapSizeBytes: Int
+    /// How many read transactions may be open at once, over all processes.
+    public var maximumReaders: Int
+    /// How many tables the environment holds.
+    public var maximumTables: Int
+    /// Opens for reading alone: nothing is created, and no write transaction can begin.
+    public var isReadOnly: Bool
+
+    /// Options with the defaults of the daemon: 1 TiB, 1024 readers, 8 tables.
+    public init(
+      mapSizeBytes: Int = 1 << 40, maximumReaders: Int = 1024, maximumTables: Int = 8, isReadOnly: Bool = false
+    ) {
+      self.mapSizeBytes = mapSizeBytes
+      self.maximumReaders = maximumReaders
+      self.maximumTables = maximumTables
+      self.isReadOnly = isReadOnly
+    }
+  }
+
+  /// Opens the environment in the folder `path`, creating both when they are missing.
+  ///
+  /// Slots of readers that died are freed, and a new file's folder is synced, since a file is only there after a crash
+  /// once its folder is. Throws when the folder is on a network file system (lmdb.h: "Do not use LMDB databases on
+  /// remote filesystems"), or can't be opened or mapped.
+  public init(path: String, options: Options = Options()) throws(LMDBError) {
+    self.path = path
+    if let name = try Self.prepare(path, create: !options.isReadOnly) {
+      throw LMDBError(
+        code: 95, operation: "open \(path)",
+        advice: "it is on \(name), and LMDB needs a local file system; choose another data directory")
+    }
+    var created: OpaquePointer?
+    try check(unsafe mdb_env_create(&created), "create an environment")
+    guard let created = unsafe created else { throw LMDBError(code: 12, operation: "create an environment") }
+    unsafe handle = created
+    var isOpen = false
+    // lmdb.h, mdb_env_open: "If this function fails, mdb_env_close() must be called to discard the MDB_env handle".
+    defer { if !isOpen { unsafe mdb_env_close(created) } }
+    unsafe try check(mdb_env_set_mapsize(created, options.mapSizeBytes), "set the map size \(options.mapSizeBytes)")
+    unsafe try check(mdb_env_set_maxreaders(created, UInt32(options.maximumReaders)), "set the number of readers")
+    unsafe try check(mdb_env_set_maxdbs(created, UInt32(options.maximumTables)), "set the number of tables")
+    let flags = UInt32(MDB_NOTLS) | (options.isReadOnly ? UInt32(MDB_RDONLY) : 0)
+    let isNew = !Files.exists(path + "/data.mdb")
+    try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
+    if isNew {
+      do throws(SystemError) {
+        try Files.synchronizeDirectory(path)
+      } catch {
+        throw LMDBError(error)
+      }
+    }
+    _ = try clearStaleReaders()
+    isOpen = true
+  }
+
+  /// Creates the folder when asked to; returns the name of the network file system that it is on, if any.
+  private static func prepare(_ path: String, create: Bool) throws(LMDBError) -> String? {
+    do throws(SystemError) {
+      if create { try Files.createDirectory(path) }
+      return try Files.networkFileSystem(path)
+    } catch {
+      throw LMDBError(error)
+    }
+  }
+
+  deinit {
+    // lmdb.h, mdb_env_close: all transactions must be closed before; ours hold a reference to this object, idle ones
+    // are here.
+    idleReaders.withLock { readers in
+      for reader in readers { unsafe mdb_txn_abort(reader.transaction) }
+    }
+    unsafe mdb_env_close(handle)
+  }
+
+  /// Frees the reader slots of processes that died, which would keep old pages from being used again.
+  /// Returns how many there were.
+  @discardableResult
+  public func clearStaleReaders() throws(LMDBError) -> Int {
+    var dead: Int32 = 0
+    try check(unsafe mdb_reader_check(handle, &dead), "look for dead readers")
+    return Int(dead)
+  }
+
+  /// Opens the tables of those names, creating them when missing, in one transaction.
+  /// Call it once, before other threads use the environment. Throws when a table is missing in a read-only environment.
+  public func openTables(_ names: [String], create: Bool = true) throws(LMDBError) -> [Table] {
+    var transaction: OpaquePointer?
+    let flags = create ? 0 : UInt32(MDB_RDONLY)
+    try check(unsafe mdb_txn_begin(handle, nil, flags, &transaction), "begin a transaction")
+    guard let transaction = unsafe transaction else { throw LMDBError(code: 12, operation: "begin a transaction") }
+    var tables: [Table] = []
+    var isCommitted = false
+    defer { if !isCommitted { unsafe mdb_txn_abort(transaction) } }
+    for name in names {
+      var table: MDB_dbi = 0
+      try check(
+        unsafe mdb_dbi_open(transaction, name, create ? UInt32(MDB_CREATE) : 0, &table), "open the table \(name)")
+      tables.append(Table(handle: table, name: name))
+    }
+    // lmdb.h, mdb_dbi_open: the handle is shared with others once its transaction is committed.
+    isCommitted = true
+    unsafe try check(mdb_txn_commit(transaction), "commit new tables")
+    return tables
+  }
+
+  /// Begins a read transaction, which sees the last commit. It renews a pooled one when there is one.
+  public func read() throws(LMDBError) -> ReadTransaction {
+    if let reader = idleReaders.withLock({ $0.popLast() }) {
+      let code = unsafe mdb_txn_renew(reader.transaction)
+      guard code == 0 else {
+        unsafe mdb_txn_abort(reader.transaction)
+        throw LMDBError(code: code, operation: "renew a read transaction")
+      }
+      return unsafe ReadTransaction(handle: reader.transaction, environment: self)
+    }
+    var transaction: OpaquePointer?
+    try check(unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &transaction), "begin a read transaction")
+    guard let transaction = unsafe transaction else { throw LMDBError(code: 12, operation: "begin a read transaction") }
+    return unsafe ReadTransaction(handle: transaction, environment: self)
+  }
+
+  /// Takes back a read transaction that has been reset.
+  func recycle(_ transaction: OpaquePointer) {
+    idleReaders.withLock { unsafe $0.append(Reader(transaction: transaction)) }
+  }
+
+  /// Begins the write transaction; waits while another one is open. It belongs to the calling thread (lmdb.h).
+  public func write() throws(LMDBError) -> WriteTransaction {
+    var transaction: OpaquePointer?
+    try check(unsafe mdb_txn_begin(handle, nil, 0, &transaction), "begin a write transaction")
+    guard let transaction = unsafe transaction else {
+      throw LMDBError(code: 12, operation: "begin a write transaction")
+    }
+    return unsafe WriteTransaction(handle: transaction, environment: self)
+  }
+
+  /// How much of the map is in use.
+  public var usage: Usage {
+    var info = unsafe MDB_envinfo()
+    var statistics = MDB_stat()
+    _ = unsafe mdb_env_info(handle, &info)
+    _ = unsafe mdb_env_stat(handle, &statistics)
+    return unsafe Usage(
+      mapSizeBytes: info.me_mapsize, usedBytes: (info.me_last_pgno + 1) * Int(statistics.ms_psize),
+      readers: Int(info.me_numreaders), lastTransaction: UInt64(info.me_last_txnid))
+  }
+
+  /// Sizes of an environment.
+  public struct Usage: Sendable {
+    /// The most that the data file may grow to, in bytes.
+    public let mapSizeBytes: Int
+    /// The part of the file that has been used, in bytes, freed pages included.
+    public let usedBytes: Int
+    /// Reader slots in use.
+    public let readers: Int
+    /// The number of the last commit.
+    public let lastTransaction: UInt64
+  }
+}
+
+/// A named B-tree within an environment, whose keys sort by their bytes.
+public struct Table: Sendable {
+  let handle: UInt32
+  /// The table's name.
+  public let name: String
+}

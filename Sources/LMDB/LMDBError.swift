@@ -1,0 +1,71 @@
+internal import CLMDB
+public import Platform
+
+/// What LMDB or the system beneath it refused: the code, what was tried, and what to do about it.
+public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// LMDB's negative code (lmdb.h, "Return Codes"), or the system's error number.
+  public let code: Int32
+  /// What was tried, such as `commit`.
+  public let operation: String
+  /// What the person who runs this should do; empty when there is no better advice than the code itself.
+  public let advice: String
+
+  /// An error of that code.
+  init(code: Int32, operation: String, advice: String? = nil) {
+    self.code = code
+    self.operation = operation
+    self.advice = advice ?? Self.advice(for: code)
+  }
+
+  /// The error for a refusal of the system's outside of LMDB.
+  public init(_ error: SystemError) {
+    self.init(code: error.code, operation: error.action)
+  }
+
+  /// Whether the file was written by another version of LMDB.
+  public var isVersionMismatch: Bool { code == MDB_VERSION_MISMATCH }
+
+  /// Whether the disk, or what may be used of it, is full.
+  public var isDiskFull: Bool { code == 28 || code == 122 || code == MDB_MAP_FULL }
+
+  /// Whether LMDB found its own pages damaged.
+  public var isDamage: Bool {
+    code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_PANIC || code == MDB_INVALID
+  }
+
+  /// One line: what was tried, LMDB's reason, and what to do.
+  public var description: String {
+    // lmdb.h: mdb_strerror returns a static text for LMDB's codes and strerror's for the system's, which is not safe
+    // to share between threads; so the system's come from elsewhere.
+    let reason = code > 0 ? errorText(code) : unsafe String(cString: mdb_strerror(code))
+    return "LMDB could not \(operation): \(reason)" + (advice.isEmpty ? "" : "; \(advice)")
+  }
+
+  private static func advice(for code: Int32) -> String {
+    switch code {
+    case MDB_MAP_FULL: "raise mapSizeBytes in the configuration and restart"
+    case MDB_READERS_FULL: "too many read transactions at once; raise maximumReaders or look for stuck readers"
+    case MDB_VERSION_MISMATCH: "the files belong to another version of LMDB"
+    case MDB_INVALID: "the file is not an LMDB database; restore the directory from a backup"
+    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC:
+      "the database is damaged; run sessionctl verify and restore it from a backup"
+    case 28: "the disk is full; make room"  // ENOSPC
+    case 122: "the disk quota is used up; make room"  // EDQUOT
+    case 13: "the files must belong to the user that runs this"  // EACCES
+    case 12: "the address space is limited; lower mapSizeBytes or raise the limit (ulimit -v, MemoryMax)"  // ENOMEM
+    default: ""
+    }
+  }
+}
+
+/// The one choke point for LMDB's return codes: anything but 0 becomes an error.
+func check(_ code: Int32, _ operation: @autoclosure () -> String) throws(LMDBError) {
+  guard code == 0 else { throw LMDBError(code: code, operation: operation()) }
+}
+
+/// Like `check`, but takes MDB_NOTFOUND for an answer: false.
+func checkFound(_ code: Int32, _ operation: @autoclosure () -> String) throws(LMDBError) -> Bool {
+  if code == MDB_NOTFOUND { return false }
+  try check(code, operation())
+  return true
+}

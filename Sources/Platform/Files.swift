@@ -1,0 +1,173 @@
+internal import CLinux
+internal import Glibc
+
+/// What the operating system refused, in words for the operator.
+public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The system's number for the reason (errno).
+  public let code: Int32
+  /// What was tried, and on what.
+  public let action: String
+
+  /// The error for the current `errno` after `action` failed.
+  static func current(_ action: String) -> SystemError {
+    SystemError(code: errno, action: action)
+  }
+
+  /// One line: what was tried and why the system refused.
+  public var description: String { "\(action): \(errorText(code))" }
+}
+
+/// The system's text for an error number.
+public func errorText(_ code: Int32) -> String {
+  unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+    guard let base = buffer.baseAddress else { return "error \(code)" }
+    // strerror_r(3), POSIX: 0 means that a terminated text stands in the buffer.
+    guard unsafe strerror_r(code, base, 256) == 0 else { return "error \(code)" }
+    return unsafe String(cString: base)
+  }
+}
+
+/// Operations on files and folders that durability needs and the standard library lacks.
+public enum Files {
+  /// Creates the folder `path` with its parents; existing folders are left as they are. New ones get mode 0700.
+  public static func createDirectory(_ path: String) throws(SystemError) {
+    var created = ""
+    for part in path.split(separator: "/", omittingEmptySubsequences: false) {
+      created += created.isEmpty && !part.isEmpty ? String(part) : "/" + part
+      if part.isEmpty { continue }
+      if unsafe mkdir(created, 0o700) != 0 {
+        let reason = errno
+        guard reason == EEXIST || isDirectory(created) else {
+          throw SystemError(code: reason, action: "create the folder \(created)")
+        }
+      } else {
+        try synchronizeDirectory(parent(of: created))
+      }
+    }
+    guard isDirectory(path) else { throw SystemError(code: ENOTDIR, action: "use \(path) as a folder") }
+  }
+
+  /// The folder that holds `path`.
+  public static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// Whether `path` is a folder.
+  public static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Whether anything stands at `path`.
+  public static func exists(_ path: String) -> Bool {
+    unsafe access(path, F_OK) == 0
+  }
+
+  /// The size of the file at `path` in bytes, 0 when there is none.
+  public static func size(_ path: String) -> UInt64 {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? UInt64(status.st_size) : 0
+  }
+
+  /// The whole content of the file at `path`.
+  public static func read(_ path: String, maximumBytes: Int = 16 << 20) throws(SystemError) -> [UInt8] {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .current("read \(path)") }
+    defer { close(descriptor) }
+    var content: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let count = unsafe Glibc.read(descriptor, &chunk, chunk.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw .current("read \(path)") }
+      if count == 0 { return content }
+      content += chunk[..<count]
+      guard content.count <= maximumBytes else { throw SystemError(code: EFBIG, action: "read \(path)") }
+    }
+  }
+
+  /// Makes the entries of the folder `path` durable: a new file is only there after a crash once its folder is synced.
+  public static func synchronizeDirectory(_ path: String) throws(SystemError) {
+    let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .current("open the folder \(path)") }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw .current("sync the folder \(path)") }
+  }
+
+  /// Removes the folder `path` and the plain files in it, when it exists.
+  public static func removeDirectory(_ path: String) throws(SystemError) {
+    guard isDirectory(path) else { return }
+    guard let listing = unsafe opendir(path) else { throw .current("list \(path)") }
+    defer { unsafe closedir(listing) }
+    while let entry = unsafe readdir(listing) {
+      // readdir(3): d_name is a terminated string, valid until the next call.
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name == "." || name == ".." { continue }
+      guard unsafe unlink(path + "/" + name) == 0 else { throw .current("remove \(path)/\(name)") }
+    }
+    guard unsafe rmdir(path) == 0 else { throw .current("remove \(path)") }
+    try synchronizeDirectory(parent(of: path))
+  }
+
+  /// The name of the network file system that holds `path`, or nil when it is a local one.
+  ///
+  /// lmdb.h: "Do not use LMDB databases on remote filesystems": its locks and its memory map need one kernel.
+  public static func networkFileSystem(_ path: String) throws(SystemError) -> String? {
+    var magic: UInt32 = 0
+    guard unsafe clinux_file_system_type(path, &magic) == 0 else {
+      throw .current("look at the file system of \(path)")
+    }
+    return networkFileSystemName(magic: magic)
+  }
+
+  /// The name of a network file system by the number that statfs(2) gives it.
+  static func networkFileSystemName(magic: UInt32) -> String? {
+    switch magic {
+    case 0x6969: "NFS"
+    case 0xff53_4d42, 0xfe53_4d42: "SMB/CIFS"
+    case 0x517b: "SMB"
+    case 0x564c: "NCP"
+    case 0x7375_7245: "Coda"
+    case 0x5346_414f, 0x6b41_4653: "AFS"
+    case 0x00c3_6400: "Ceph"
+    case 0x0102_1997: "9P"
+    case 0x0bd0_0bd0: "Lustre"
+    case 0x4750_4653: "GPFS"
+    case 0x0161_1970: "GFS2"
+    case 0x7461_636f: "OCFS2"
+    case 0x1980_0202: "BeeGFS"
+    default: nil
+    }
+  }
+
+  /// Bytes that an ordinary user may still write on the file system of `path`.
+  public static func availableBytes(_ path: String) throws(SystemError) -> UInt64 {
+    var status = statvfs()
+    guard unsafe statvfs(path, &status) == 0 else { throw .current("look at the free space of \(path)") }
+    return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+  }
+}
+
+/// An exclusive claim on a file, held until it is dropped or the process ends in whatever way.
+public struct FileLock: ~Copyable, Sendable {
+  private let descriptor: Int32
+
+  /// Claims `path`, creating the file when needed; nil when another process holds it.
+  public init?(path: String) throws(SystemError) {
+    let opened = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard opened >= 0 else { throw .current("open the lock file \(path)") }
+    // flock(2): the claim belongs to the open file, so that the kernel drops it with the process.
+    guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+      let reason = errno
+      close(opened)
+      if reason == EWOULDBLOCK { return nil }
+      throw SystemError(code: reason, action: "lock \(path)")
+    }
+    descriptor = opened
+  }
+
+  deinit { close(descriptor) }
+}
