@@ -1,0 +1,48 @@
+/// Folds one event into a session's state; nil stands for a session without events.
+///
+/// Total: every stored event folds, whatever state it meets. It is the only place that turns events into state: the
+/// writer, catch-up, as-of queries, rebuild and verify all call it.
+public func evolve(_ state: Session?, _ event: Event) -> Session {
+  guard var next = state, event.kind != .started else { return begin(event, after: state) }
+  next.lastPosition = event.position
+  next.activeAt = max(next.activeAt, event.recordedAt)
+  guard event.kind.movesVersion else { return next }
+  next.version = event.version
+  next.modifiedAt = event.recordedAt
+  next.lastRequest = event.request?.fingerprint
+  event.changes.apply(to: &next.context)
+  switch event.kind {
+  case .ended: next.status = .ended
+  case .expired: next.status = .expired
+  default: break
+  }
+  next.remember(event)
+  return next
+}
+
+/// The first state of a life, which keeps the memory of the lives before it.
+private func begin(_ event: Event, after earlier: Session?) -> Session {
+  var context = SessionContext()
+  event.changes.apply(to: &context)
+  var state = Session(
+    life: event.life, version: event.version, status: .active, context: context, createdAt: event.recordedAt,
+    modifiedAt: event.recordedAt, activeAt: event.recordedAt, lastPosition: event.position,
+    eventCount: earlier?.eventCount ?? 0, lastRequest: event.request?.fingerprint,
+    acceptedRequests: earlier?.acceptedRequests ?? [])
+  state.remember(event)
+  return state
+}
+
+extension Session {
+  /// Counts a version-moving event and keeps its key among those of the last ``rememberedEvents`` events.
+  fileprivate mutating func remember(_ event: Event) {
+    eventCount += 1
+    let oldest = eventCount - min(eventCount, UInt64(Self.rememberedEvents))
+    if let first = acceptedRequests.first, first.number <= oldest {
+      acceptedRequests.removeAll { $0.number <= oldest }
+    }
+    guard let request = event.request, let key = request.key else { return }
+    acceptedRequests.append(
+      AcceptedRequest(number: eventCount, key: key, fingerprint: request.fingerprint, version: event.version))
+  }
+}

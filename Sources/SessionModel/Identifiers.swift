@@ -1,0 +1,81 @@
+/// The name of a tenant: `^[a-z][a-z0-9]+$`, 3 to 16 characters (API contract).
+///
+/// Anyone can hold a name. What opens a tenant's data is an ``AuthorizedTenant``.
+public struct TenantID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The name as text.
+  public let description: String
+
+  /// The tenant of that name, or nil when the name is not well-formed.
+  public init?(_ name: some StringProtocol) {
+    let bytes = name.utf8
+    guard (3...16).contains(bytes.count), let first = bytes.first, Self.isLetter(first),
+      bytes.dropFirst().allSatisfy({ Self.isLetter($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+    else { return nil }
+    description = String(name)
+  }
+
+  private static func isLetter(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+  }
+
+  /// In the order of the names' bytes, which is the order of their logs.
+  public static func < (left: TenantID, right: TenantID) -> Bool { left.description < right.description }
+}
+
+/// A tenant whose data the caller may touch: the proof that every call of the store asks for.
+///
+/// Only an authoriser makes one. The initialiser is hidden behind an SPI that just the authorising files import, so that
+/// no other code path can reach a session.
+public struct AuthorizedTenant: Hashable, Sendable {
+  /// The tenant.
+  public let id: TenantID
+
+  /// Grants access to `id`. For authorisers alone.
+  @_spi(Authorizer)
+  public init(granting id: TenantID) {
+    self.id = id
+  }
+}
+
+/// The name of a session within its tenant: 1 to 200 bytes of UTF-8 without control characters (API contract).
+public struct SessionID: Hashable, Sendable, CustomStringConvertible {
+  /// The longest allowed name in bytes.
+  public static let maximumBytes = 200
+
+  /// The name as text.
+  public let description: String
+
+  /// The session of that name, or nil when it is empty, too long or holds a control character.
+  public init?(_ name: String) {
+    guard (1...Self.maximumBytes).contains(name.utf8.count), !name.containsControlCharacter else { return nil }
+    description = name
+  }
+}
+
+extension String {
+  /// Whether the text holds a character below U+0020 or U+007F, which no name may.
+  public var containsControlCharacter: Bool {
+    utf8.contains { $0 < 0x20 || $0 == 0x7f }
+  }
+}
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
+public struct Instant: Hashable, Comparable, Sendable {
+  /// Microseconds since the epoch.
+  public var microseconds: Int64
+
+  /// The instant that many microseconds after the epoch.
+  public init(microseconds: Int64) {
+    self.microseconds = microseconds
+  }
+
+  /// Whether `left` is the earlier one.
+  public static func < (left: Instant, right: Instant) -> Bool { left.microseconds < right.microseconds }
+
+  /// The instant `seconds` later, or the latest there is.
+  public func advanced(bySeconds seconds: Int64) -> Instant {
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+    let (sum, overflow2) = microseconds.addingReportingOverflow(product)
+    return Instant(microseconds: overflow || overflow2 ? .max : sum)
+  }
+}
