@@ -1,0 +1,134 @@
+internal import LMDB
+internal import Platform
+public import SessionCodec
+public import SessionModel
+
+extension EventLog {
+  /// The end of `tenant`'s log. Throws when its last record is damaged.
+  public func tail(of tenant: TenantID) throws(EventLogError) -> LogTail {
+    do {
+      let reader = try environment.read()
+      let position = try Self.lastPosition(reader.cursor(events), tenant)
+      guard position > 0 else { return .empty }
+      return try withFrame(reader, tenant, position) { frame in
+        LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
+      }
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// The tenants that have a log, in order. Costs one look per tenant, however long the logs are.
+  public func tenants() throws(EventLogError) -> [TenantID] {
+    do {
+      var tenants: [TenantID] = []
+      let reader = try environment.read()
+      var cursor = try reader.cursor(events)
+      var next = try cursor.first()
+      while let entry = next {
+        let tenant = try LogSchema.parse(entry.key).tenant
+        tenants.append(tenant)
+        next = try cursor.seek(LogSchema.end(of: tenant).span)
+      }
+      return tenants
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// The event at `position` of `tenant`'s log, nil when there is none. Throws when its record is damaged.
+  public func event(_ tenant: TenantID, _ position: UInt64) throws(EventLogError) -> Event? {
+    do {
+      let reader = try environment.read()
+      guard try position > 0 && position <= Self.lastPosition(reader.cursor(events), tenant) else { return nil }
+      return try withFrame(reader, tenant, position) { frame throws(DamagedRecord) in try frame.event() }
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// Whether `tenant`'s log holds a record at `position` whose chain is `chain`.
+  public func holds(_ tail: LogTail, of tenant: TenantID) throws(EventLogError) -> Bool {
+    do {
+      let reader = try environment.read()
+      guard try tail.position <= Self.lastPosition(reader.cursor(events), tenant) else { return false }
+      return try withFrame(reader, tenant, tail.position) { $0.chain == tail.chain }
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// Replays up to `limit` records of `tenant` that follow `position`, in order, in one short read transaction.
+  ///
+  /// Returns the position of the last one, or `position` when there is none: call it again from there for more.
+  /// Throws when a record is damaged, missing or in another's place, and what `body` throws.
+  public func replay(
+    _ tenant: TenantID, after position: UInt64, limit: Int,
+    _ body: (FrameView) throws(DamagedRecord) -> Void
+  ) throws(EventLogError) -> UInt64 {
+    do {
+      let reader = try environment.read()
+      var cursor = try reader.cursor(events)
+      var last = position
+      var next = try cursor.seek(LogSchema.key(tenant, position + 1).span)
+      for _ in 0..<limit {
+        guard let entry = next, let found = LogSchema.position(entry.key, in: tenant) else { break }
+        guard found == last + 1 else {
+          throw EventLogError.damaged(tenant: tenant, position: last + 1, reason: "the record is missing")
+        }
+        last = found
+        do throws(DamagedRecord) {
+          try body(try Self.frame(entry.value, entry.key, tenant, found))
+        } catch {
+          throw EventLogError.damaged(tenant: tenant, position: found, reason: error.reason)
+        }
+        next = try cursor.next()
+      }
+      return last
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// Proves up to `limit` records that follow `tail`: each payload by its digest, each record by the chain.
+  ///
+  /// Returns the tail that was reached; equal to `tail` at the log's end. Throws at the first record that doesn't fit.
+  public func verify(_ tenant: TenantID, after tail: LogTail, limit: Int) throws(EventLogError) -> LogTail {
+    var reached = tail
+    _ = try replay(tenant, after: tail.position, limit: limit) { frame throws(DamagedRecord) in
+      guard frame.isPayloadIntact else { throw DamagedRecord("the payload doesn't fit its digest") }
+      guard frame.follows(reached.chain) else { throw DamagedRecord("the record doesn't fit the chain") }
+      guard frame.recordedAt >= reached.recordedAt else { throw DamagedRecord("its time is before its predecessor's") }
+      _ = try frame.event()
+      reached = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
+    }
+    return reached
+  }
+
+  private func withFrame<Result>(
+    _ reader: borrowing ReadTransaction, _ tenant: TenantID, _ position: UInt64,
+    _ body: (FrameView) throws(DamagedRecord) -> Result
+  ) throws -> Result {
+    let key = LogSchema.key(tenant, position)
+    guard let value = try reader.value(events, key.span) else {
+      throw EventLogError.damaged(tenant: tenant, position: position, reason: "the record is missing")
+    }
+    do throws(DamagedRecord) {
+      return try body(try Self.frame(value, key.span, tenant, position))
+    } catch {
+      throw EventLogError.damaged(tenant: tenant, position: position, reason: error.reason)
+    }
+  }
+
+  /// The record under `key`, after checking that it says so itself.
+  @_lifetime(copy value)
+  private static func frame(
+    _ value: Span<UInt8>, _ key: Span<UInt8>, _ tenant: TenantID, _ position: UInt64
+  ) throws(DamagedRecord) -> FrameView {
+    let frame = try FrameView(value, key: key)
+    guard frame.position == position, frame.tenant.isEqual(to: tenant.description.utf8Span.span) else {
+      throw DamagedRecord("the record belongs to another place")
+    }
+    return frame
+  }
+}

@@ -1,0 +1,79 @@
+public import LMDB
+internal import Platform
+public import SessionModel
+
+/// The log of all tenants in one LMDB environment: the only thing that has to be durable.
+public final class EventLog: CommitLog {
+  let environment: Environment
+  let events: Table
+  /// 16 random bytes in hexadecimal that name this store, made when it was created.
+  public let storeID: String
+
+  /// Opens the log in the folder `path`, creating it when it is missing.
+  /// Throws when it can't be opened or has a format that this version doesn't know.
+  public init(path: String, options: Environment.Options = Environment.Options()) throws(EventLogError) {
+    do {
+      environment = try Environment(path: path, options: options)
+      let tables = try environment.openTables([LogSchema.events, LogSchema.meta], create: !options.isReadOnly)
+      events = tables[0]
+      if !options.isReadOnly { try Self.writeFormat(environment, tables[1]) }
+      let reader = try environment.read()
+      guard let format = try reader.value(tables[1], LogSchema.formatKey.span),
+        String(validating: format) == LogSchema.format
+      else { throw EventLogError.unknownFormat("other than \(LogSchema.format)") }
+      guard let store = try reader.value(tables[1], LogSchema.storeKey.span) else {
+        throw EventLogError.damagedKey(reason: "the store has no name")
+      }
+      storeID = hexadecimal(store)
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  private static func writeFormat(_ environment: Environment, _ meta: Table) throws(LMDBError) {
+    var transaction = try environment.write()
+    guard try transaction.value(meta, LogSchema.formatKey.span) == nil else { return }
+    var random = RandomBytes()
+    try transaction.put(meta, LogSchema.formatKey.span, Array(LogSchema.format.utf8).span)
+    try transaction.put(meta, LogSchema.storeKey.span, random.next(16).span)
+    try transaction.commit()
+  }
+
+  /// Appends the batch in one transaction. See ``CommitLog/append(_:expecting:)``.
+  public func append(
+    _ batch: [LogRecord], expecting tails: [TenantID: UInt64]
+  ) throws(EventLogError) -> AppendOutcome {
+    do throws(LMDBError) {
+      var transaction = try environment.write()
+      for (tenant, expected) in tails {
+        guard try Self.lastPosition(transaction.cursor(events), tenant) == expected else { return .tailMoved(tenant) }
+      }
+      for record in batch {
+        try transaction.insert(events, LogSchema.key(record.tenant, record.position).span, record.frame.span)
+      }
+      try transaction.commit()
+      return .committed
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// The position of a tenant's last record, 0 when there is none.
+  static func lastPosition(_ cursor: consuming Cursor, _ tenant: TenantID) throws(LMDBError) -> UInt64 {
+    guard let entry = try cursor.seek(before: LogSchema.end(of: tenant).span) else { return 0 }
+    return LogSchema.position(entry.key, in: tenant) ?? 0
+  }
+
+  /// Frees the reader slots of processes that died.
+  @discardableResult
+  public func clearStaleReaders() throws(EventLogError) -> Int {
+    do throws(LMDBError) {
+      return try environment.clearStaleReaders()
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// How much of the environment is in use.
+  public var usage: Environment.Usage { environment.usage }
+}

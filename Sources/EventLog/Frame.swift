@@ -1,0 +1,165 @@
+public import Platform
+public import SessionCodec
+public import SessionModel
+
+// A record of the log. All numbers are little-endian.
+//
+//    0  u64  checksum of all that follows, seeded with the key's
+//    8  u8   format, 1                                     ┐
+//    9  u8   event type (Event.Kind)                       │
+//   10  u16  0                                             │
+//   12  u32  life                                          │
+//   16  u32  session version                               │ header
+//   20  u64  position                                      │
+//   28  u64  previous position of this session, 0: none    │
+//   36  i64  recorded at: microseconds since 1970          │
+//   44  u8   length of the tenant's name                   │
+//   45  u8   length of the session id                      │
+//   46       tenant, session id                            ┘
+//    …  32   payload digest: SHA-256(salt ‖ payload)
+//    …  32   chain: SHA-256(chain of the tenant's previous record ‖ header ‖ payload digest)
+//    …  16   salt                                          ┐ removed by erasure
+//    …       payload (EventPayload)                        ┘
+//
+// The checksum finds accidents at every read for a few nanoseconds; the chain finds tampering when it is verified. The
+// chain covers the payload by its salted digest alone, so it still holds when salt and payload have been erased.
+
+/// Layout and encoding of the log's records.
+public enum Frame {
+  /// The format that is written.
+  public static let format: UInt8 = 1
+  /// The length of a salt in bytes.
+  public static let saltByteCount = 16
+
+  static let headerStart = 8
+  static let fixedEnd = 46
+
+  /// The record of `event` in `tenant`'s log, and the chain that it leads to.
+  ///
+  /// - Parameters:
+  ///   - salt: 16 unpredictable bytes, so that nobody can guess an erased payload from its digest.
+  ///   - previousChain: the chain of the tenant's record before it, `Digest.zero` for the first.
+  public static func encode(
+    _ event: Event, tenant: TenantID, salt: Span<UInt8>, previousChain: Digest
+  ) -> (bytes: [UInt8], chain: Digest) {
+    precondition(salt.count == saltByteCount)
+    let name = tenant.description.utf8Span.span
+    let session = event.sessionID.description.utf8Span.span
+    var secret: [UInt8] = []
+    secret.reserveCapacity(256)
+    secret.append(copying: salt)
+    EventPayload(changes: event.changes, origin: event.origin, request: event.request).append(to: &secret)
+
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(fixedEnd + name.count + session.count + 2 * Digest.byteCount + secret.count)
+    bytes.appendLittleEndian(UInt64(0))
+    bytes.append(format)
+    bytes.append(event.kind.rawValue)
+    bytes.appendLittleEndian(UInt16(0))
+    bytes.appendLittleEndian(event.life)
+    bytes.appendLittleEndian(event.version)
+    bytes.appendLittleEndian(event.position)
+    bytes.appendLittleEndian(event.previousPosition)
+    bytes.appendLittleEndian(event.recordedAt.microseconds)
+    bytes.append(UInt8(name.count))
+    bytes.append(UInt8(session.count))
+    bytes.append(copying: name)
+    bytes.append(copying: session)
+    sha256(secret.span).append(to: &bytes)
+    let chain = chain(after: previousChain, bytes.span.extracting(headerStart..<bytes.count))
+    chain.append(to: &bytes)
+    bytes.append(contentsOf: secret)
+    let key = LogSchema.key(tenant, event.position)
+    bytes.storeLittleEndian(checksum(bytes.span.extracting(8..<bytes.count), seed: checksum(key.span)), at: 0)
+    return (bytes, chain)
+  }
+
+  /// The chain after a record whose header and payload digest are `covered`.
+  static func chain(after previous: Digest, _ covered: Span<UInt8>) -> Digest {
+    var input = previous.bytes
+    input.append(copying: covered)
+    return sha256(input.span)
+  }
+}
+
+/// A record of the log, read where it lies. Its checksum has been compared, so its bytes are those that were written.
+public struct FrameView: ~Escapable {
+  private let bytes: Span<UInt8>
+  private let headerEnd: Int
+
+  /// A view of the record `bytes` that is stored under `key`. Throws when the checksum, the format or a length is wrong.
+  @_lifetime(copy bytes)
+  public init(_ bytes: Span<UInt8>, key: Span<UInt8>) throws(DamagedRecord) {
+    guard bytes.count >= Frame.fixedEnd else { throw DamagedRecord("the record is cut short") }
+    guard bytes.loadLittleEndian(at: 0) == checksum(bytes.extracting(8..<bytes.count), seed: checksum(key)) else {
+      throw DamagedRecord("the checksum doesn't fit the bytes")
+    }
+    guard bytes[8] == Frame.format else { throw DamagedRecord("the record has format \(bytes[8])") }
+    headerEnd = Frame.fixedEnd + Int(bytes[44]) + Int(bytes[45])
+    let digestsEnd = headerEnd + 2 * Digest.byteCount
+    guard bytes.count == digestsEnd || bytes.count > digestsEnd + Frame.saltByteCount else {
+      throw DamagedRecord("the record's lengths don't fit")
+    }
+    self.bytes = bytes
+  }
+
+  /// The number of the event's type.
+  public var kind: UInt8 { bytes[9] }
+  /// Which life of the session id it belongs to.
+  public var life: UInt32 { bytes.loadLittleEndian(at: 12) }
+  /// The session's version after it.
+  public var version: UInt32 { bytes.loadLittleEndian(at: 16) }
+  /// Its place in the tenant's log.
+  public var position: UInt64 { bytes.loadLittleEndian(at: 20) }
+  /// The position of the session's event before it, 0: none.
+  public var previousPosition: UInt64 { bytes.loadLittleEndian(at: 28) }
+  /// When it was accepted.
+  public var recordedAt: Instant { Instant(microseconds: bytes.loadLittleEndian(at: 36)) }
+
+  /// The tenant's name as the record has it.
+  public var tenant: Span<UInt8> {
+    @_lifetime(copy self)
+    get { bytes.extracting(Frame.fixedEnd..<Frame.fixedEnd + Int(bytes[44])) }
+  }
+  /// The session id's text.
+  public var sessionID: Span<UInt8> {
+    @_lifetime(copy self)
+    get { bytes.extracting(headerEnd - Int(bytes[45])..<headerEnd) }
+  }
+  /// The digest of salt and payload, which outlives both.
+  public var payloadDigest: Digest { Digest(bytes.extracting(headerEnd..<headerEnd + Digest.byteCount)) }
+  /// The chain up to and including this record.
+  public var chain: Digest {
+    Digest(bytes.extracting(headerEnd + Digest.byteCount..<headerEnd + 2 * Digest.byteCount))
+  }
+  /// Whether salt and payload have been erased.
+  public var isErased: Bool { bytes.count == headerEnd + 2 * Digest.byteCount }
+
+  private var secret: Span<UInt8> {
+    @_lifetime(copy self)
+    get { bytes.extracting(headerEnd + 2 * Digest.byteCount..<bytes.count) }
+  }
+
+  /// Whether salt and payload are those whose digest was stored; true when they were erased.
+  public var isPayloadIntact: Bool { isErased || sha256(secret) == payloadDigest }
+
+  /// Whether this record follows one with the chain `previous`.
+  public func follows(_ previous: Digest) -> Bool {
+    Frame.chain(after: previous, bytes.extracting(Frame.headerStart..<headerEnd + Digest.byteCount)) == chain
+  }
+
+  /// The event that the record holds; without changes and origin when they were erased. Throws when it can't be one.
+  public func event() throws(DamagedRecord) -> Event {
+    guard let kind = Event.Kind(rawValue: kind) else { throw DamagedRecord("there is no event type \(kind)") }
+    guard let name = String(validating: sessionID), let session = SessionID(name) else {
+      throw DamagedRecord("the session id can't be one")
+    }
+    let payload =
+      isErased
+      ? EventPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)
+      : try EventPayload(format1: secret.extracting(Frame.saltByteCount..<secret.count))
+    return Event(
+      position: position, previousPosition: previousPosition, life: life, version: version, recordedAt: recordedAt,
+      sessionID: session, kind: kind, changes: payload.changes, origin: payload.origin, request: payload.request)
+  }
+}

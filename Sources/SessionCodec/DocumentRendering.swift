@@ -1,0 +1,45 @@
+internal import Platform
+public import SessionModel
+
+extension SnapshotView {
+  /// Appends the session's document as a GET answers it: set fields alone, `context` only when it has attributes.
+  ///
+  /// Made straight from the stored bytes, since this is the path that is read most.
+  public func appendDocument(of sessionID: SessionID, to json: inout [UInt8]) throws(DamagedRecord) {
+    json.append(contentsOf: #"{"sessionId":"#.utf8)
+    json.appendJSONString(sessionID.description)
+    var reader = RecordReader(fields)
+    while !reader.isAtEnd {
+      let tag = try reader.integer(UInt8.self)
+      if tag == FieldTag.allAttributes {
+        try appendAttributes(&reader, to: &json)
+        continue
+      }
+      guard let field = Field(rawValue: tag) else { throw DamagedRecord("there is no field number \(tag)") }
+      json.append(UInt8(ascii: ","))
+      json.append(UInt8(ascii: "\""))
+      json.append(contentsOf: field.name.utf8)
+      json.append(contentsOf: #"":"#.utf8)
+      json.appendJSONString(try reader.bytes(Int(reader.integer(UInt16.self))))
+    }
+    json.append(contentsOf: #","metadata":{"version":"#.utf8)
+    json.appendDecimal(UInt64(version))
+    json.append(contentsOf: #","createdAt":""#.utf8)
+    json.appendTimestamp(createdAt)
+    json.append(contentsOf: #"","modifiedAt":""#.utf8)
+    json.appendTimestamp(modifiedAt)
+    json.append(contentsOf: #""}}"#.utf8)
+  }
+
+  private func appendAttributes(_ reader: inout RecordReader, to json: inout [UInt8]) throws(DamagedRecord) {
+    json.append(contentsOf: #","context":{"#.utf8)
+    let count = try reader.integer(UInt16.self)
+    for index in 0..<count {
+      if index > 0 { json.append(UInt8(ascii: ",")) }
+      json.appendJSONString(try reader.bytes(Int(reader.integer(UInt16.self))))
+      json.append(UInt8(ascii: ":"))
+      json.append(copying: try reader.bytes(Int(reader.integer(UInt32.self))))
+    }
+    json.append(UInt8(ascii: "}"))
+  }
+}
