@@ -1,0 +1,103 @@
+internal import Platform
+internal import SessionModel
+internal import Synchronization
+
+/// The bridge between log and projections: what is committed to the log and not yet flushed to disk, in memory.
+///
+/// The writer publishes here after the commit and before it answers. A reader looks here first and begins its read
+/// transaction of the projections afterwards; since a flushed part is only dropped after its commit, it finds every
+/// committed change in one of the two.
+public final class Overlay: Sendable {
+  private struct State {
+    var active = Publication()
+    var flushing: Publication?
+    var isClosed = false
+  }
+
+  private let state = Monitor(State())
+  // Lets readers pass without the lock while everything is flushed, which is most of the time for most services.
+  private let isOccupied = Atomic<Bool>(false)
+  private let maximumBytes: Int
+
+  /// An overlay that takes about `maximumBytes` before the writer has to wait.
+  public init(maximumBytes: Int) {
+    self.maximumBytes = maximumBytes
+  }
+
+  /// The newest snapshot of a session that has not been flushed, nil when the projections have it.
+  public func snapshot(_ key: SessionKey) -> [UInt8]? {
+    guard isOccupied.load(ordering: .sequentiallyConsistent) else { return nil }
+    return state.withLock { $0.active.snapshots[key] ?? $0.flushing?.snapshots[key] }
+  }
+
+  /// Makes committed changes visible to all readers at once.
+  public func publish(_ publication: Publication) {
+    guard !publication.isEmpty else { return }
+    state.signal { state in
+      state.active.merge(publication)
+      isOccupied.store(true, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  /// Waits while the overlay is full: the writer's back-pressure when the projector lags. Returns false when closed.
+  public func waitForRoom() -> Bool {
+    state.wait { state in
+      if state.isClosed { return false }
+      return state.active.byteCount < maximumBytes ? true : nil
+    }
+  }
+
+  /// Whether there is enough to flush without waiting for more.
+  public var isHalfFull: Bool { state.withLock { $0.active.byteCount >= maximumBytes / 2 } }
+
+  /// Waits until there is much to flush, or anything after `milliseconds`, and freezes it. Nil when there is nothing,
+  /// `isClosed` when no more will come.
+  func freeze(afterMilliseconds milliseconds: Int) -> (publication: Publication?, isClosed: Bool) {
+    _ = state.wait(milliseconds: milliseconds) { state -> Bool? in
+      state.isClosed || state.active.byteCount >= maximumBytes / 2 ? true : nil
+    }
+    return state.withLock { state in (Self.freeze(&state), state.isClosed) }
+  }
+
+  /// Freezes what there is, for a flush. It stays visible until ``dropFlushed()``.
+  func freeze() -> Publication? {
+    state.withLock { Self.freeze(&$0) }
+  }
+
+  private static func freeze(_ state: inout State) -> Publication? {
+    precondition(state.flushing == nil, "there is one projector, and it flushes one part at a time")
+    guard !state.active.isEmpty else { return nil }
+    state.flushing = state.active
+    state.active = Publication()
+    return state.flushing
+  }
+
+  /// Forgets the frozen part, which the projections hold durably now.
+  func dropFlushed() {
+    let dropped = state.signal { state -> Publication? in
+      let flushing = state.flushing
+      state.flushing = nil
+      isOccupied.store(!state.active.isEmpty, ordering: .sequentiallyConsistent)
+      return flushing
+    }
+    // Released here, where no lock is held.
+    _ = consume dropped
+  }
+
+  /// Ends all waiting.
+  public func close() {
+    state.signal { $0.isClosed = true }
+  }
+
+  /// What the overlay holds now.
+  public var usage: (sessions: Int, events: Int, bytes: Int) {
+    state.withLock { state in
+      let parts = [state.active] + (state.flushing.map { [$0] } ?? [])
+      return parts.reduce(into: (0, 0, 0)) { sum, part in
+        sum.0 += part.snapshots.count
+        sum.1 += part.eventCount
+        sum.2 += part.byteCount
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+internal import Platform
+public import SessionModel
+
+// The tables of the environment projections/, all of which are folded from the log. Values are little-endian.
+//
+//   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotRecord
+//   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  nothing: a session that carries or carried the customer
+//   checkpoints  tenant                                     →  u64 position, 32 chain, i64 recorded at, u64 checksum
+//   meta         "format"                                   →  text: the format of the environment and its snapshots
+//                "log"                                      →  text: the name of the store whose log was folded
+
+enum ProjectionSchema {
+  static let snapshots = "snapshots"
+  static let customers = "customers"
+  static let checkpoints = "checkpoints"
+  static let meta = "meta"
+  static let format = "1"
+  static var formatKey: [UInt8] { Array("format".utf8) }
+  static var logKey: [UInt8] { Array("log".utf8) }
+}
+
+/// The name of a session over all tenants, which is its key in the projections: `tenant ‖ 0 ‖ session id`.
+///
+/// Two tenants can't share one: a tenant's name holds no zero byte.
+public struct SessionKey: Hashable, Comparable, Sendable {
+  /// The key's bytes, at most 217.
+  public let bytes: [UInt8]
+
+  /// The key of `session` within `tenant`.
+  public init(_ tenant: TenantID, _ session: SessionID) {
+    var bytes: [UInt8] = []
+    let name = tenant.description.utf8
+    let id = session.description.utf8
+    bytes.reserveCapacity(name.count + 1 + id.count)
+    bytes.append(contentsOf: name)
+    bytes.append(0)
+    bytes.append(contentsOf: id)
+    self.bytes = bytes
+  }
+
+  /// In the order of the bytes, which is the order on disk.
+  public static func < (left: SessionKey, right: SessionKey) -> Bool {
+    left.bytes.lexicographicallyPrecedes(right.bytes)
+  }
+}
+
+/// An entry of the index of customers: a session that carries or once carried a customer's id.
+public struct CustomerKey: Hashable, Comparable, Sendable {
+  /// The key's bytes, at most 418.
+  public let bytes: [UInt8]
+
+  /// The entry of `session`, which carries `customer`.
+  public init(_ tenant: TenantID, customer: String, _ session: SessionID) {
+    bytes = Self.prefix(tenant, customer: customer) + Array(session.description.utf8)
+  }
+
+  /// What all entries of a customer begin with.
+  static func prefix(_ tenant: TenantID, customer: String) -> [UInt8] {
+    Array(tenant.description.utf8) + [0] + Array(customer.utf8) + [0]
+  }
+
+  /// In the order of the bytes, which is the order on disk.
+  public static func < (left: CustomerKey, right: CustomerKey) -> Bool {
+    left.bytes.lexicographicallyPrecedes(right.bytes)
+  }
+}

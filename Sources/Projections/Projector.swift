@@ -1,0 +1,35 @@
+internal import SessionModel
+
+/// Moves what is in the overlay into the projections on disk, well behind the log and in large sorted batches.
+public struct Projector: Sendable {
+  private let overlay: Overlay
+  private let projections: Projections
+
+  /// A projector from `overlay` to `projections`.
+  public init(overlay: Overlay, projections: Projections) {
+    self.overlay = overlay
+    self.projections = projections
+  }
+
+  /// Flushes all that is in the overlay now. Throws when it isn't durable; then the overlay keeps it.
+  public func flush() throws(ProjectionsError) {
+    try flush(overlay.freeze())
+  }
+
+  /// Flushes whenever half of the overlay is used, or `intervalMilliseconds` have passed, until the overlay is closed;
+  /// then once more. `progress` is called after each round. Throws when a flush fails.
+  public func run(intervalMilliseconds: Int, progress: () -> Void) throws(ProjectionsError) {
+    while true {
+      let (frozen, isClosed) = overlay.freeze(afterMilliseconds: intervalMilliseconds)
+      try flush(frozen)
+      progress()
+      if isClosed { return }
+    }
+  }
+
+  private func flush(_ frozen: Publication?) throws(ProjectionsError) {
+    guard let frozen else { return }
+    try projections.flush(frozen)
+    overlay.dropFlushed()
+  }
+}

@@ -1,0 +1,29 @@
+internal import Platform
+
+/// The folder that holds a store: `log/`, `projections/`, and the claim of the one daemon that serves it.
+public struct DataDirectory: Sendable {
+  /// The folder.
+  public let path: String
+
+  /// The data directory at `path`.
+  public init(_ path: String) {
+    self.path = path
+  }
+
+  /// The environment of the log.
+  public var log: String { path + "/log" }
+  /// The environment of the projections.
+  public var projections: String { path + "/projections" }
+
+  /// Claims the folder for this process, creating it when it is missing. Throws when another daemon serves it.
+  func claim() throws(StoreError) -> FileLock {
+    do throws(SystemError) {
+      try Files.createDirectory(path)
+      if let lock = try FileLock(path: path + "/sessiond.lock") { return lock }
+    } catch {
+      throw .directory("the data directory \(path) can't be used: \(error)")
+    }
+    throw .directory(
+      "another sessiond serves the data directory \(path); stop it or choose another one with --data-dir")
+  }
+}

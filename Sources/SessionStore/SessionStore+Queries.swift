@@ -1,0 +1,34 @@
+internal import Projections
+internal import SessionCodec
+public import SessionModel
+
+extension SessionStore {
+  /// A session's document as a GET answers it.
+  public struct Document: Sendable {
+    /// The session's version.
+    public let version: UInt32
+    /// The document as JSON.
+    public let json: [UInt8]
+  }
+
+  /// The current document of a live session, nil when there is none. Shows every acknowledged change, and no change
+  /// that isn't on disk.
+  ///
+  /// - Parameter knownVersion: asked for each version; when it returns true the document itself is left out.
+  public func document(
+    _ session: SessionID, of tenant: AuthorizedTenant, unless isKnown: (UInt32) -> Bool = { _ in false }
+  ) throws(StoreError) -> Document? {
+    do throws(ProjectionsError) {
+      return try snapshots.withSnapshot(SessionKey(tenant.id, session)) { view throws(DamagedRecord) in
+        guard let view, view.isLive(at: now(), timeToLive: configuration.rules.timeToLive) else { return nil }
+        guard !isKnown(view.version) else { return Document(version: view.version, json: []) }
+        var json: [UInt8] = []
+        json.reserveCapacity(640)
+        try view.appendDocument(of: session, to: &json)
+        return Document(version: view.version, json: json)
+      }
+    } catch {
+      throw .projections(error)
+    }
+  }
+}

@@ -1,0 +1,205 @@
+internal import EventLog
+public import LMDB
+public import Platform
+internal import Projections
+public import SessionModel
+internal import Synchronization
+
+/// The event-sourced store: takes commands, makes their events durable, and answers from the snapshots they fold into.
+public final class SessionStore: Sendable {
+  /// How a store is set up.
+  public struct Configuration: Sendable {
+    /// What the decider goes by.
+    public var rules: DecisionRules
+    /// How LMDB environments are opened.
+    public var environment: Environment.Options
+    /// How many commands may wait for the writer.
+    public var queueCapacity: Int
+    /// How much memory unflushed snapshots may take, in bytes, before writers have to wait.
+    public var overlayBytes: Int
+    /// How long a change may wait before it is flushed to the projections, in milliseconds.
+    public var flushIntervalMilliseconds: Int
+
+    /// A configuration with the daemon's defaults.
+    public init(
+      rules: DecisionRules = DecisionRules(), environment: Environment.Options = Environment.Options(),
+      queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 1000
+    ) {
+      self.rules = rules
+      self.environment = environment
+      self.queueCapacity = queueCapacity
+      self.overlayBytes = overlayBytes
+      self.flushIntervalMilliseconds = flushIntervalMilliseconds
+    }
+  }
+
+  /// What the store tells whoever runs it.
+  public struct Observer: Sendable {
+    /// Something that an operator should read, such as that the projections are rebuilt.
+    public var notice: @Sendable (String) -> Void
+    /// How many events have been replayed at start so far.
+    public var replayed: @Sendable (Int) -> Void
+    /// The store has failed: it answers no more, and the process must end so that it can recover.
+    public var failed: @Sendable (StoreError) -> Void
+
+    /// An observer with those ears.
+    public init(
+      notice: @escaping @Sendable (String) -> Void = { _ in }, replayed: @escaping @Sendable (Int) -> Void = { _ in },
+      failed: @escaping @Sendable (StoreError) -> Void = { _ in }
+    ) {
+      self.notice = notice
+      self.replayed = replayed
+      self.failed = failed
+    }
+  }
+
+  let configuration: Configuration
+  let log: EventLog
+  let projections: Projections
+  let overlay: Overlay
+  let snapshots: SnapshotReader
+  let now: @Sendable () -> Instant
+  private let observer: Observer
+  private let queue: CommandQueue
+  private let salts = Mutex(RandomBytes())
+  private let threads = Mutex<[Thread]>([])
+  private let isFailed = Atomic<Bool>(false)
+  private let maintenance = Monitor(false)
+  private let lock: FileLock
+  /// Counts of what the store has done, for metrics.
+  public let statistics = StoreStatistics()
+
+  /// Opens the store in `directory`, creating it when it is missing, and folds in what the projections lack.
+  ///
+  /// Returns when everything in the log can be read. Throws when the directory is in use, a network file system,
+  /// damaged or not writable.
+  public init(
+    directory: DataDirectory, configuration: Configuration = Configuration(), observer: Observer = Observer(),
+    now: @escaping @Sendable () -> Instant = { Instant(microseconds: currentMicroseconds()) }
+  ) throws(StoreError) {
+    self.configuration = configuration
+    self.observer = observer
+    self.now = now
+    lock = try directory.claim()
+    queue = CommandQueue(capacity: configuration.queueCapacity)
+    overlay = Overlay(maximumBytes: configuration.overlayBytes)
+    let recovered: (tails: [TenantID: LogTail], events: Int)
+    do {
+      log = try EventLog(path: directory.log, options: configuration.environment)
+      projections = try Self.openProjections(directory, log, configuration, observer)
+      snapshots = SnapshotReader(overlay: overlay, projections: projections)
+      recovered = try Recovery(log: log, overlay: overlay, projections: projections).run(progress: observer.replayed)
+      if recovered.events > 0 { observer.notice("replayed \(recovered.events) events from the log") }
+    } catch {
+      throw StoreError(error)
+    }
+    start(tails: recovered.tails)
+  }
+
+  private static func openProjections(
+    _ directory: DataDirectory, _ log: EventLog, _ configuration: Configuration, _ observer: Observer
+  ) throws -> Projections {
+    func open() throws(ProjectionsError) -> Projections {
+      try Projections(
+        path: directory.projections, storeID: log.storeID, options: configuration.environment, notice: observer.notice)
+    }
+    do {
+      let projections = try open()
+      if try Recovery.checkpointsFit(projections, log) { return projections }
+    }
+    observer.notice("the projections don't fit the log and are built anew from it")
+    try Projections.remove(path: directory.projections)
+    return try open()
+  }
+
+  /// Hands a command to the writer. `completion` is called exactly once, on the writer's thread or on this one; it must
+  /// not block.
+  public func submit(
+    _ command: Command, for tenant: AuthorizedTenant,
+    completion: @escaping @Sendable (CommandOutcome) -> Void
+  ) {
+    guard !isFailed.load(ordering: .acquiring) else { return completion(.failed(.closed)) }
+    let salt = salts.withLock { $0.next(Frame.saltByteCount) }
+    let pending = PendingCommand(tenant: tenant, command: command, salt: salt, completion: completion)
+    if !queue.offer(pending) { completion(.overloaded) }
+  }
+
+  /// Stops: finishes the commands that wait, flushes the projections, ends the threads. Commands after it are refused.
+  public func close() {
+    queue.close()
+    maintenance.signal { $0 = true }
+    let running = threads.withLock { threads in
+      defer { threads = [] }
+      return threads
+    }
+    for thread in running { thread.join() }
+  }
+
+  /// How many commands wait for the writer.
+  public var queueDepth: Int { queue.depth }
+
+  private func start(tails: [TenantID: LogTail]) {
+    threads.withLock { threads in
+      threads = [
+        Thread(name: "writer") { self.write(tails: tails) },
+        Thread(name: "projector") { self.project() },
+        Thread(name: "maintenance") { self.maintain() },
+      ]
+    }
+  }
+
+  // MARK: The threads
+
+  private func write(tails: [TenantID: LogTail]) {
+    let recovery = Recovery(log: log, overlay: overlay, projections: projections)
+    var cycle = WriterCycle(log: log, overlay: overlay, snapshots: snapshots, tails: tails, now: now) {
+      tenant, tail throws(StoreError) in try recovery.fold(tenant, after: tail)
+    }
+    while let batch = queue.takeAll(waitingMilliseconds: 1000) {
+      if batch.isEmpty { continue }
+      guard !isFailed.load(ordering: .acquiring), overlay.waitForRoom() else {
+        for pending in batch { pending.completion(.failed(.closed)) }
+        continue
+      }
+      let started = monotonicNanoseconds()
+      do throws(StoreError) {
+        let outcomes = try cycle.run(batch, rules: configuration.rules)
+        statistics.countBatch(batch.count, nanoseconds: monotonicNanoseconds() - started)
+        for (pending, outcome) in zip(batch, outcomes) { pending.completion(outcome) }
+      } catch {
+        for pending in batch { pending.completion(.failed(error)) }
+        fail(error)
+      }
+    }
+    // No more will be published: the projector flushes what there is and ends.
+    overlay.close()
+  }
+
+  private func project() {
+    do throws(ProjectionsError) {
+      try Projector(overlay: overlay, projections: projections)
+        .run(intervalMilliseconds: configuration.flushIntervalMilliseconds) { statistics.countFlush() }
+    } catch {
+      fail(.projections(error))
+      // The writer must not wait for room that nobody makes.
+      overlay.close()
+    }
+  }
+
+  private func maintain() {
+    while maintenance.wait(milliseconds: 60_000, { $0 ? true : nil }) == nil {
+      do {
+        try log.clearStaleReaders()
+        try projections.clearStaleReaders()
+      } catch {
+        observer.notice("\(StoreError(error))")
+      }
+    }
+  }
+
+  /// After a failed commit nothing in memory can be trusted: refuse everything and let the process end.
+  private func fail(_ error: StoreError) {
+    guard !isFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    observer.failed(error)
+  }
+}

@@ -1,0 +1,34 @@
+internal import Projections
+internal import SessionCodec
+internal import SessionModel
+
+/// Finds current snapshots: first in the overlay, then in the projections. The order matters, see ``Overlay``.
+struct SnapshotReader: Sendable {
+  let overlay: Overlay
+  let projections: Projections
+
+  /// Hands the current snapshot of a session to `body`, nil when it never had an event.
+  func withSnapshot<Result>(
+    _ key: SessionKey, _ body: (borrowing SnapshotView?) throws(DamagedRecord) -> Result
+  ) throws(ProjectionsError) -> Result {
+    if let bytes = overlay.snapshot(key) {
+      do throws(DamagedRecord) {
+        return try body(try SnapshotView(bytes.span, key: key.bytes.span))
+      } catch {
+        throw .damaged(reason: error.reason)
+      }
+    }
+    return try projections.withSnapshot(key) { bytes throws(DamagedRecord) in
+      guard let bytes else { return try body(nil) }
+      return try body(try SnapshotView(bytes, key: key.bytes.span))
+    }
+  }
+
+  /// The current state of a session, nil when it never had an event.
+  func session(_ key: SessionKey) throws(ProjectionsError) -> Session? {
+    try withSnapshot(key) { view throws(DamagedRecord) in
+      guard let view else { return nil }
+      return try view.session()
+    }
+  }
+}
