@@ -1,0 +1,241 @@
+internal import CMicrohttpd
+internal import Glibc
+internal import Synchronization
+
+/// A connection of the library, as its exchange needs it.
+@safe final class Connection: @unchecked Sendable {
+  // Sendable although it has mutable parts: all of them but `pending` are touched on the connection's worker only, and
+  // `pending` is handed over like the parts of the exchange.
+
+  /// How far the library is with the request.
+  enum Stage {
+    /// The header isn't whole yet, or there's no request.
+    case header
+    /// The header was let through.
+    case body
+    /// The handler has been called.
+    case dispatched
+    /// The gate answered.
+    case refused
+  }
+
+  let core: ServerCore
+  let peer: SocketAddress
+  /// The socket; the library's, which closes it after the CLOSED notification.
+  let descriptor: Int32
+  private let handle: OpaquePointer
+  /// The place in the connection table.
+  var slot: Int?
+  private var stage = Stage.header
+  /// The answer that came while the request was suspended.
+  private var pending: HTTPResponse?
+  /// The target in the library's buffer: valid until the handler was first called.
+  private var uri: UnsafePointer<CChar>?
+  /// Whether bytes of a refused request may be left unread.
+  private var leavesUnread = false
+
+  init(core: ServerCore, handle: OpaquePointer, descriptor: Int32, peer: SocketAddress) {
+    self.core = core
+    unsafe self.handle = handle
+    self.descriptor = descriptor
+    self.peer = peer
+  }
+
+  // MARK: the request, on the worker
+
+  /// The request line is there; the library hasn't yet changed the target.
+  func begin(_ exchange: HTTPExchange, uri: UnsafePointer<CChar>) {
+    core.counters.requestsInFlight.add(1, ordering: .acquiringAndReleasing)
+    core.counters.requests.add(1, ordering: .relaxed)
+    unsafe self.uri = uri
+    let text = unsafe UnsafeRawBufferPointer(start: uri, count: strlen(uri))
+    exchange.target.removeAll(keepingCapacity: true)
+    unsafe exchange.target.append(contentsOf: text)
+    if let query = exchange.target.firstIndex(of: UInt8(ascii: "?")) {
+      // The library would now make a record of each argument, in the connection's memory; when that runs out it never
+      // answers (0.9.75). So it finds an empty query. The buffer is the connection's, and the callback gets it whole.
+      unsafe UnsafeMutablePointer(mutating: uri)[query + 1] = 0
+    }
+    exchange.body.removeAll(keepingCapacity: true)
+  }
+
+  /// The library's handler call: for the header, for each part of the body, for the end, and after a resumption.
+  /// False ends the connection without a further answer.
+  func proceed(
+    _ exchange: HTTPExchange, method: UnsafePointer<CChar>, version: UnsafePointer<CChar>,
+    data: UnsafePointer<CChar>?, size: UnsafeMutablePointer<Int>
+  ) -> Bool {
+    switch stage {
+    case .header: return unsafe receivedHeader(exchange, method: method, version: version)
+    case .body:
+      guard unsafe size.pointee == 0 else {
+        let part = unsafe UnsafeRawBufferPointer(start: data, count: size.pointee)
+        unsafe size.pointee = 0
+        return unsafe receivedPart(exchange, part)
+      }
+      dispatch(exchange)
+    case .dispatched:
+      // Resumed: the answer is there.
+      if let response = pending {
+        pending = nil
+        queue(exchange, response)
+      }
+    case .refused: break
+    }
+    return true
+  }
+
+  private func receivedHeader(
+    _ exchange: HTTPExchange, method: UnsafePointer<CChar>, version: UnsafePointer<CChar>
+  ) -> Bool {
+    guard let uri = unsafe uri else { return false }
+    unsafe self.uri = nil
+    let gate = unsafe RequestGate(
+      connection: handle, method: method, uri: uri, target: exchange.target.span, version: version,
+      limits: core.configuration)
+    if let refusal = gate.refusal {
+      // An answer before the body is received makes the library end the connection.
+      stage = .refused
+      leavesUnread = true
+      core.counters.refusedRequests.add(1, ordering: .relaxed)
+      queue(exchange, HTTPResponse.error(refusal.status, refusal.message).closing())
+      return true
+    }
+    let name = unsafe bytes(method, strlen(method))
+    exchange.method = unsafe HTTPMethod(name: Span(_unsafeElements: name))
+    if exchange.method == .other { unsafe exchange.otherMethodName = Array(name) }
+    stage = .body
+    if let bytes = gate.bodyBytes {
+      guard bytes > 0 else { return true }
+      exchange.body.reserveCapacity(bytes)
+    }
+    enter(.body, exchange)
+    return true
+  }
+
+  private func receivedPart(_ exchange: HTTPExchange, _ part: UnsafeRawBufferPointer) -> Bool {
+    let maximum = core.configuration.maximumBodyBytes
+    guard part.count <= maximum - exchange.body.count else {
+      // In the middle of a body the library takes no answer, but it hasn't sent any of one either. So the answer goes
+      // directly into the socket, and the connection ends.
+      stage = .refused
+      leavesUnread = true
+      core.counters.refusedRequests.add(1, ordering: .relaxed)
+      RawAnswer.send(.error(413, "the request's body must be at most \(maximum) bytes long"), to: descriptor)
+      return false
+    }
+    unsafe exchange.body.append(contentsOf: part)
+    return true
+  }
+
+  private func dispatch(_ exchange: HTTPExchange) {
+    stage = .dispatched
+    enter(.handling, exchange)
+    exchange.state.store(.handling, ordering: .relaxed)
+    core.handler.handle(exchange)
+    switch exchange.state.load(ordering: .sequentiallyConsistent) {
+    case .handling:
+      core.log("the handler of \(exchange.methodName) neither answered nor suspended; answered 500")
+      exchange.respond(.error(500, "the request was not answered"))
+    case .suspended where core.isAbandoning.load(ordering: .sequentiallyConsistent):
+      core.abandon(exchange)
+    default: break
+    }
+  }
+
+  /// The answer was sent, or the request failed; `exchange` is free for the connection's next request.
+  func complete(_ exchange: HTTPExchange) {
+    core.counters.requestsInFlight.subtract(1, ordering: .acquiringAndReleasing)
+    stage = .header
+    unsafe uri = nil
+    pending = nil
+    // After an abandoned request there is no next one, and the handler's answer may still come.
+    if exchange.state.load(ordering: .relaxed) != .abandoned { exchange.state.store(.receiving, ordering: .relaxed) }
+    enter(.idle, exchange)
+  }
+
+  /// The connection ends; its socket is still open.
+  func close(_ exchange: HTTPExchange) {
+    core.connections.remove(self)
+    core.counters.openConnections.subtract(1, ordering: .acquiringAndReleasing)
+    if leavesUnread { RawAnswer.discardUnread(descriptor) }
+  }
+
+  /// The value of the first header field of that name, without blanks around it.
+  func withHeader<Result>(_ name: HTTPFieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
+    var value: UnsafePointer<CChar>?
+    var length = 0
+    let found = unsafe name.text.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.text.utf8CodeUnitCount) {
+      // MHD_lookup_connection_value_n: the value stays valid as long as the request.
+      unsafe MHD_lookup_connection_value_n(handle, .HEADER_KIND, $0, name.text.utf8CodeUnitCount, &value, &length)
+    }
+    guard found == .YES else { return nil }
+    // A header without a value has a null pointer or an empty one.
+    guard let value = unsafe value else { return body(trimmed(Span())) }
+    return unsafe body(trimmed(Span(_unsafeElements: bytes(value, length))))
+  }
+
+  /// Takes the connection out of its worker's loop. On the worker, within the library's handler call.
+  func suspend() {
+    core.counters.suspendedRequests.add(1, ordering: .acquiringAndReleasing)
+    // MHD_suspend_connection: "The only safe way to call this function is to call it from the #MHD_AccessHandlerCallback".
+    unsafe MHD_suspend_connection(handle)
+  }
+
+  // MARK: the answer
+
+  /// Sends `response`: at once on the worker, or by resuming the connection. The caller has taken the right to answer.
+  func answer(_ exchange: HTTPExchange, _ response: HTTPResponse, wasSuspended: Bool) {
+    guard wasSuspended else {
+      exchange.state.store(.answered, ordering: .releasing)
+      queue(exchange, response)
+      return
+    }
+    exchange.state.store(.answered, ordering: .releasing)
+    resume(with: response)
+  }
+
+  /// Puts a suspended connection back into its worker's loop, to send `response`.
+  func resume(with response: HTTPResponse) {
+    pending = response
+    // microhttpd.h: "It is safe to resume a suspended connection at any time." The library ends no suspended connection,
+    // so the handle is valid until here, and not after.
+    unsafe MHD_resume_connection(handle)
+    core.counters.suspendedRequests.subtract(1, ordering: .acquiringAndReleasing)
+  }
+
+  /// Gives the answer to the library. On the worker, within the library's handler call.
+  private func queue(_ exchange: HTTPExchange, _ response: HTTPResponse) {
+    enter(.sending, exchange)
+    let closes = response.closesConnection || core.isDraining.load(ordering: .relaxed)
+    if let prepared = unsafe LibraryResponse.make(response, closes: closes) {
+      unsafe send(prepared, status: response.status)
+      return
+    }
+    core.log("an answer with status \(response.status) has a header field that HTTP does not allow; answered 500")
+    let error = HTTPResponse.error(500, "the answer could not be sent")
+    if let prepared = unsafe LibraryResponse.make(error, closes: true) { unsafe send(prepared, status: error.status) }
+  }
+
+  private func send(_ prepared: OpaquePointer, status: Int) {
+    // MHD_queue_response takes a reference of its own.
+    let queued = unsafe MHD_queue_response(handle, UInt32(status), prepared)
+    unsafe MHD_destroy_response(prepared)
+    precondition(queued == .YES, "respond without suspend belongs on the thread that called the handler")
+  }
+
+  private func enter(_ phase: ConnectionPhase, _ exchange: HTTPExchange) {
+    // Only this connection's worker writes it.
+    exchange.phase.store(phase.word(after: exchange.phase.load(ordering: .relaxed)), ordering: .relaxed)
+  }
+}
+
+/// `bytes` without blanks and tabs around them.
+@_lifetime(copy bytes)
+func trimmed(_ bytes: Span<UInt8>) -> Span<UInt8> {
+  var low = 0
+  var high = bytes.count
+  while low < high, bytes[low] == 0x20 || bytes[low] == 0x09 { low += 1 }
+  while low < high, bytes[high - 1] == 0x20 || bytes[high - 1] == 0x09 { high -= 1 }
+  return bytes.extracting(low..<high)
+}

@@ -1,0 +1,137 @@
+internal import Synchronization
+
+/// A request and the way to answer it. One for each connection, reused for its successive requests.
+///
+/// The request's parts are there from `handle` until `respond`, its header fields until `suspend`; don't keep the
+/// exchange after that.
+@safe public final class HTTPExchange: @unchecked Sendable {
+  // Sendable although it has mutable parts: they belong to the connection's worker until `suspend`, then to whoever
+  // holds the exchange until `respond`, whose change of `state` (releasing) and the library's own lock around
+  // MHD_resume_connection hand them back to the worker. Everything that is shared at one time is atomic.
+
+  /// Who may act on the exchange.
+  enum State: UInt8, AtomicRepresentable {
+    /// The library receives a request, or nothing is going on.
+    case receiving
+    /// The handler has it, on the worker.
+    case handling
+    /// The handler has it, detached from the worker.
+    case suspended
+    /// Someone has taken the right to answer.
+    case answering
+    /// The answer is queued.
+    case answered
+    /// The server answered itself when it stopped; the handler's answer no longer counts.
+    case abandoned
+  }
+
+  /// The request's method.
+  public internal(set) var method = HTTPMethod.other
+  /// The request's target as it was sent: path and query, not decoded. Begins with `/`; visible ASCII.
+  public internal(set) var target: [UInt8] = []
+  /// The request's body; empty without one.
+  public internal(set) var body: [UInt8] = []
+  /// The method's text when it's none of the known ones.
+  var otherMethodName: [UInt8] = []
+
+  let state = Atomic(State.receiving)
+  /// The word of the connection's phase, see `ConnectionPhase`.
+  let phase = Atomic(ConnectionPhase.firstHeader.rawValue)
+  /// The connection that this belongs to; nil for an exchange in process.
+  let connection: Connection?
+  private let local: LocalExchange?
+
+  /// The exchange of a connection.
+  init(connection: Connection) {
+    self.connection = connection
+    local = nil
+  }
+
+  /// An exchange in process, with no connection: for tests of a handler. `respond` calls `onResponse`.
+  public init(
+    method: HTTPMethod, target: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
+    isLocal: Bool = true, onResponse: @escaping @Sendable (HTTPResponse) -> Void
+  ) {
+    connection = nil
+    local = LocalExchange(headers: headers, isLocal: isLocal, onResponse: onResponse)
+    self.method = method
+    self.target = Array(target.utf8)
+    self.body = body
+    state.store(.handling, ordering: .relaxed)
+  }
+
+  /// The method's name as it was sent.
+  public var methodName: String {
+    method.name ?? String(decoding: otherMethodName, as: UTF8.self)
+  }
+
+  /// Whether the client is on this machine: by loopback or a UNIX socket.
+  public var peerIsLocal: Bool {
+    connection?.peer.isLocal ?? local?.isLocal ?? false
+  }
+
+  /// The client's address for a log, as in `192.0.2.7:51034`; `unix:` for a client of a UNIX socket.
+  public var remoteAddress: String {
+    connection?.peer.listenAddress.description ?? "in process"
+  }
+
+  /// The value of the first header field of that name, nil without one. Bytes that aren't UTF-8 are replaced.
+  public func header(_ name: HTTPFieldName) -> String? {
+    withHeader(name) { value in
+      // The standard library's decoding takes a collection, which a span is not.
+      unsafe value.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+  }
+
+  /// Calls `body` with the value of the first header field of that name, without blanks around it; nil without one.
+  /// Allocates nothing. Header fields can be read until `suspend` or `respond`.
+  public func withHeader<Result>(_ name: HTTPFieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
+    // Afterwards their memory may belong to the library again at any moment.
+    precondition(state.load(ordering: .relaxed) == .handling, "header fields are read before suspend and respond")
+    if let connection { return connection.withHeader(name, body) }
+    guard let local, let header = local.headers.first(where: { name.matches($0.name.utf8.span) }) else { return nil }
+    return body(trimmed(header.value.utf8.span))
+  }
+
+  /// Detaches the request from its worker, which goes on with other connections; `respond` may then come from any thread.
+  ///
+  /// Called by the handler, on the thread that called it, before it hands the exchange to another thread.
+  /// A suspended request has no deadline.
+  public func suspend() {
+    // Sequentially consistent: see ServerCore.abandon.
+    let previous = state.compareExchange(expected: .handling, desired: .suspended, ordering: .sequentiallyConsistent)
+    precondition(previous.exchanged, Self.misuse)
+    connection?.suspend()
+  }
+
+  /// Answers the request: exactly once.
+  ///
+  /// After `suspend` from any thread; without, on the thread that called the handler and before it returns.
+  /// When the server stopped and answered in the meantime, the call has no effect.
+  public func respond(_ response: consuming HTTPResponse) {
+    while true {
+      let current = state.load(ordering: .acquiring)
+      if current == .abandoned { return }
+      precondition(current == .handling || current == .suspended, Self.misuse)
+      guard state.compareExchange(expected: current, desired: .answering, ordering: .acquiringAndReleasing).exchanged else {
+        continue
+      }
+      if let connection {
+        connection.answer(self, response, wasSuspended: current == .suspended)
+      } else {
+        state.store(.answered, ordering: .releasing)
+        local?.onResponse(response)
+      }
+      return
+    }
+  }
+
+  static let misuse = "an exchange is suspended at most once and answered exactly once"
+}
+
+/// What stands in for a connection in an exchange in process.
+private struct LocalExchange: Sendable {
+  let headers: [(name: String, value: String)]
+  let isLocal: Bool
+  let onResponse: @Sendable (HTTPResponse) -> Void
+}

@@ -1,0 +1,96 @@
+internal import Platform
+internal import Synchronization
+
+/// An HTTP/1.1 server: listeners, worker threads, limits, a strict gate.
+///
+/// Runs from `init` until `drainAndStop`, which must be called before the last reference goes.
+public final class HTTPServer: Sendable {
+  /// What a stop cut off.
+  public struct DrainReport: Sendable, Equatable {
+    /// Suspended requests that were answered 503, because the handler hadn't answered them in time.
+    public var abandonedRequests = 0
+    /// Requests whose connection was closed before their answer was fully sent.
+    public var cutRequests = 0
+  }
+
+  /// Where the server listens: its listeners in order, then the inherited ones, with the real port for port 0.
+  public let boundAddresses: [ListenAddress]
+  private let core: ServerCore
+  private let library: Library
+  private let front: FrontThread
+  private let isStopped = Atomic(false)
+
+  /// Binds the listeners and starts to serve.
+  ///
+  /// `descriptors` are sockets that listen already, as systemd passes them; the server owns them from then on.
+  /// `log` gets one line at a time, from any thread.
+  /// Throws when a setting can't work or a listener can't be opened; then nothing is left open but `descriptors`.
+  public init(
+    listeners: [ListenAddress], inherited descriptors: [Int32] = [],
+    configuration: HTTPServerConfiguration = HTTPServerConfiguration(), handler: any HTTPHandler,
+    log: @escaping @Sendable (String) -> Void
+  ) throws(HTTPServerError) {
+    if let problem = configuration.problem { throw .invalidConfiguration(problem) }
+    guard !listeners.isEmpty || !descriptors.isEmpty else {
+      throw .invalidConfiguration("the server has nothing to listen on; give a --listen")
+    }
+    var sockets: [ListenSocket] = []
+    do throws(HTTPServerError) {
+      for address in listeners { sockets.append(try ListenSocket(address, backlog: configuration.listenBacklog)) }
+      let adopted = try descriptors.map { descriptor throws(HTTPServerError) in try ListenSocket(adopting: descriptor) }
+      core = ServerCore(configuration: configuration, handler: handler, log: log)
+      library = try Library(core: core)
+      do throws(HTTPServerError) {
+        front = try FrontThread(core: core, library: library, listeners: sockets + adopted)
+      } catch {
+        library.stop()
+        throw error
+      }
+      boundAddresses = (sockets + adopted).map(\.address)
+    } catch {
+      for socket in sockets { socket.close() }
+      throw error
+    }
+  }
+
+  deinit {
+    precondition(isStopped.load(ordering: .relaxed), "drainAndStop is called before the server goes")
+  }
+
+  /// What the server has done and does.
+  public var statistics: HTTPServerStatistics { core.counters.snapshot }
+
+  /// Stops accepting, answers what is in flight, and stops. Blocks; call it once, not from a handler.
+  ///
+  /// From now on each answer ends its connection, and connections between requests are closed. After
+  /// `drainTimeoutSeconds` suspended requests are answered 503, and a `respond` that comes later has no effect.
+  @discardableResult
+  public func drainAndStop() -> DrainReport {
+    precondition(!isStopped.exchange(true, ordering: .relaxed), "a server is stopped once")
+    var report = DrainReport()
+    // 1. No new connections; the front thread ends the idle ones.
+    core.isDraining.store(true, ordering: .releasing)
+    front.nudge()
+    if !core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000)) {
+      // 2. Time is up: no request stays suspended, and those answers get a moment to be sent.
+      core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
+      for _ in 0..<Self.graceRounds {
+        for exchange in core.connections.exchanges() { core.abandon(exchange) }
+        if core.connections.waitUntilEmpty(milliseconds: Self.graceRoundMilliseconds) { break }
+      }
+    }
+    front.stop()
+    // 3. A `respond` on another thread may be about to resume its connection; the library must not stop before that.
+    while core.counters.suspendedRequests.load(ordering: .acquiring) > 0 {
+      for exchange in core.connections.exchanges() { core.abandon(exchange) }
+      _ = core.connections.waitUntilEmpty(milliseconds: 1)
+    }
+    report.abandonedRequests = core.counters.abandonedRequests.load(ordering: .acquiring)
+    report.cutRequests = core.counters.requestsInFlight.load(ordering: .acquiring)
+    library.stop()
+    return report
+  }
+
+  private static let graceRounds = 100
+  private static let graceRoundMilliseconds = 10
+}

@@ -1,0 +1,189 @@
+internal import CMicrohttpd
+internal import Glibc
+
+/// The strict look at a request's header, before anything else sees the request.
+///
+/// libmicrohttpd is lenient: it takes bare LF for CRLF, folds lines, skips blanks around the target, cuts values at a NUL
+/// and takes the first of several equal fields. What a proxy before us reads differently can smuggle a request. So this
+/// proves that the header has the one form of RFC 9112 by walking the received block itself: the library parses in place,
+/// turning blank, colon, CR and LF into NUL, and hands out pointers into the block. Each of them must be where the strict
+/// form puts it, and the block must end where the walk ends. Nothing is read but what the library's pointers vouch for.
+@safe struct RequestGate {
+  /// An answer in place of the handler's.
+  struct Refusal {
+    var status: Int
+    var message: String
+  }
+
+  /// Fields that may stand only once.
+  private struct Singletons: OptionSet {
+    var rawValue: UInt8
+    static let contentLength = Singletons(rawValue: 1)
+    static let transferEncoding = Singletons(rawValue: 2)
+    static let host = Singletons(rawValue: 4)
+    static let authorization = Singletons(rawValue: 8)
+    static let contentType = Singletons(rawValue: 16)
+  }
+
+  /// The refusal, once there is one.
+  private(set) var refusal: Refusal?
+  /// The body's length in bytes; nil when it's chunked.
+  private(set) var bodyBytes: Int? = 0
+  /// Where the next line must begin.
+  private var expected: UnsafePointer<CChar>
+  private var seen: Singletons = []
+
+  /// Examines the header of the request that the library just received.
+  ///
+  /// `uri` is what the library's URI callback got, `target` a copy from before the library changed it in place.
+  init(
+    connection: OpaquePointer, method: UnsafePointer<CChar>, uri: UnsafePointer<CChar>, target: Span<UInt8>,
+    version: UnsafePointer<CChar>, limits: HTTPServerConfiguration
+  ) {
+    unsafe expected = version
+    unsafe examine(
+      connection, method: method, uri: uri, target: target, version: version, limits: limits,
+      headerBytes: cmhd_header_size(connection))
+  }
+
+  private mutating func examine(
+    _ connection: OpaquePointer, method: UnsafePointer<CChar>, uri: UnsafePointer<CChar>, target: Span<UInt8>,
+    version: UnsafePointer<CChar>, limits: HTTPServerConfiguration, headerBytes: Int
+  ) {
+    // 1. The request line: three parts, one blank between them, and a version that we speak.
+    let methodLength = unsafe strlen(method)
+    guard unsafe uri == method + methodLength + 1, unsafe version == uri + target.count + 1 else {
+      return refuse(400, "the request line must be a method, a target and a version with one blank between them")
+    }
+    let isHTTP11 = unsafe strcmp(version, MHD_HTTP_VERSION_1_1) == 0
+    guard unsafe isHTTP11 || strcmp(version, MHD_HTTP_VERSION_1_0) == 0 else {
+      return refuse(505, "the HTTP version must be 1.1 or 1.0")
+    }
+    guard unsafe Self.isToken(bytes(method, methodLength)) else {
+      return refuse(400, "the method must be a token, as in GET")
+    }
+    guard !target.isEmpty, target[0] == UInt8(ascii: "/") else {
+      return refuse(400, "the request target must be a path that begins with /")
+    }
+    for index in target.indices where target[index] < 0x21 || target[index] > 0x7e {
+      return refuse(400, "the request target must be visible ASCII; percent-encode every other byte")
+    }
+    guard unsafe version[8] == 0, unsafe version[9] == 0 else {
+      return refuse(400, "the request line must end with CRLF")
+    }
+    guard headerBytes <= limits.maximumHeaderBytes else {
+      return refuse(431, "the request's header must be at most \(limits.maximumHeaderBytes) bytes long")
+    }
+    // 2. The header lines.
+    unsafe expected = version + 10
+    unsafe withUnsafeMutablePointer(to: &self) { gate in
+      _ = unsafe MHD_get_connection_values_n(
+        connection, .HEADER_KIND,
+        { gate, _, name, nameLength, value, valueLength in
+          // `gate` is the pointer passed below, which outlives this call; names and values are never null for headers.
+          guard let gate = unsafe gate?.assumingMemoryBound(to: RequestGate.self), let name = unsafe name else { return .NO }
+          return unsafe gate.pointee.examine(name, nameLength, value ?? name, valueLength) ? .YES : .NO
+        }, gate)
+    }
+    guard refusal == nil else { return }
+    guard unsafe headerBytes == expected + 2 - method, unsafe expected[0] == 0, unsafe expected[1] == 0 else {
+      return refuse(400, Self.malformedLine)
+    }
+    // 3. What the fields mean together.
+    if isHTTP11, !seen.contains(.host) { return refuse(400, "an HTTP/1.1 request must have a Host header") }
+    if seen.contains(.transferEncoding) {
+      if seen.contains(.contentLength) {
+        return refuse(400, "Content-Length and Transfer-Encoding must not stand in one request")
+      }
+      if !isHTTP11 { return refuse(400, "an HTTP/1.0 request must not have Transfer-Encoding") }
+      bodyBytes = nil
+    }
+    if let bodyBytes, bodyBytes > limits.maximumBodyBytes {
+      return refuse(413, "the request's body must be at most \(limits.maximumBodyBytes) bytes long")
+    }
+  }
+
+  private static let malformedLine =
+    "each header line must be `name: value` ended by CRLF, without folding and without control characters"
+
+  private mutating func refuse(_ status: Int, _ message: String) {
+    if refusal == nil { refusal = Refusal(status: status, message: message) }
+  }
+
+  /// Looks at one header line; false when it's refused.
+  private mutating func examine(
+    _ name: UnsafePointer<CChar>, _ nameLength: Int, _ value: UnsafePointer<CChar>, _ valueLength: Int
+  ) -> Bool {
+    // The library moves a folded line elsewhere; after a bare LF or a NUL the next line begins earlier or later.
+    guard unsafe name == expected else { return fail(Self.malformedLine) }
+    guard unsafe Self.isToken(bytes(name, nameLength)) else {
+      return fail("a header's name must be a token, with the colon right after it")
+    }
+    var begin = unsafe name + nameLength + 1
+    while unsafe begin[0] == 0x20 || begin[0] == 0x09 { unsafe begin += 1 }
+    guard unsafe value == begin else { return fail(Self.malformedLine) }
+    for offset in 0..<valueLength {
+      let byte = unsafe UInt8(bitPattern: value[offset])
+      if byte < 0x20 && byte != 0x09 || byte == 0x7f { return fail(Self.malformedLine) }
+    }
+    // Both are inside the block: the value's NUL stands for a byte that was received, and an empty line follows.
+    guard unsafe value[valueLength] == 0, unsafe value[valueLength + 1] == 0 else { return fail(Self.malformedLine) }
+    unsafe expected = value + valueLength + 2
+    return unsafe examineField(
+      Span(_unsafeElements: bytes(name, nameLength)), Span(_unsafeElements: bytes(value, valueLength)))
+  }
+
+  /// Applies the rules of the few fields that have some.
+  private mutating func examineField(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
+    switch name.count {
+    case 4 where HTTPFieldName.host.matches(name): return once(.host, "Host")
+    case 12 where HTTPFieldName.contentType.matches(name): return once(.contentType, "Content-Type")
+    case 13 where HTTPFieldName.authorization.matches(name): return once(.authorization, "Authorization")
+    case 14 where HTTPFieldName.contentLength.matches(name):
+      guard once(.contentLength, "Content-Length") else { return false }
+      var length = 0
+      for index in value.indices {
+        let digit = value[index] &- 0x30
+        guard digit < 10 else { return fail("Content-Length must be decimal digits only") }
+        let (tens, overflowed) = length.multipliedReportingOverflow(by: 10)
+        let (sum, carried) = tens.addingReportingOverflow(Int(digit))
+        guard !overflowed, !carried else { return fail("Content-Length is too large") }
+        length = sum
+      }
+      guard !value.isEmpty else { return fail("Content-Length must not be empty") }
+      bodyBytes = length
+      return true
+    case 17 where HTTPFieldName.transferEncoding.matches(name):
+      guard once(.transferEncoding, "Transfer-Encoding") else { return false }
+      guard HTTPFieldName("chunked").matches(value) else { return fail("Transfer-Encoding must be exactly `chunked`") }
+      return true
+    default: return true
+    }
+  }
+
+  private mutating func once(_ field: Singletons, _ name: StaticString) -> Bool {
+    guard seen.insert(field).inserted else { return fail("\(name) must stand only once") }
+    return true
+  }
+
+  private mutating func fail(_ message: String) -> Bool {
+    refuse(400, message)
+    return false
+  }
+
+  /// Whether the bytes are a token (RFC 9110, section 5.6.2).
+  private static func isToken(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    for index in bytes.indices {
+      switch unsafe bytes[index] {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x21, 0x23...0x27, 0x2a, 0x2b, 0x2d, 0x2e, 0x5e...0x60, 0x7c, 0x7e: continue
+      default: return false
+      }
+    }
+    return !bytes.isEmpty
+  }
+}
+
+/// A C string's characters as bytes.
+func bytes(_ text: UnsafePointer<CChar>, _ length: Int) -> UnsafeBufferPointer<UInt8> {
+  unsafe UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: length)
+}

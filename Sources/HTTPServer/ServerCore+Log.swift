@@ -1,0 +1,21 @@
+internal import Synchronization
+
+extension ServerCore {
+  /// Beginnings of the library's messages about what clients do: they'd let any client fill the log.
+  private static let causedByClients = [
+    "Connection was closed by remote side", "Connection socket is closed", "Socket has been disconnected",
+    "Application reported internal error", "Failed to send", "Not enough memory in pool", "Failed to parse",
+    "Too large value", "Too late", "Closing connection",
+  ]
+
+  /// Passes on a line of libmicrohttpd's log, unless a client caused it.
+  func logLibrary(_ line: String) {
+    let message = line.utf8.last == 0x0a ? String(line.dropLast()) : line
+    if message.utf8.starts(with: "Error processing request".utf8) {
+      counters.refusedRequests.add(1, ordering: .relaxed)
+      return
+    }
+    if Self.causedByClients.contains(where: { message.utf8.starts(with: $0.utf8) }) { return }
+    log("libmicrohttpd: \(message)")
+  }
+}

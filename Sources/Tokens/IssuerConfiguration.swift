@@ -1,0 +1,88 @@
+/// One party whose tokens are accepted: where its keys stand and how its claims are read.
+public struct IssuerConfiguration: Sendable, Equatable {
+  /// For whom a token must be meant (RFC 7519 section 4.1.3).
+  public enum AudienceRule: Sendable, Equatable {
+    /// `aud` must name at least one of these; the list must not be empty.
+    case anyOf([String])
+    /// `aud` is not looked at: only for an issuer whose tokens are all meant for this service.
+    case unchecked
+  }
+
+  /// For which tenants the issuer may speak, whatever its tokens say.
+  public enum TenantRule: Sendable, Equatable {
+    /// For these alone; the list must not be empty.
+    case only([String])
+    /// For every tenant.
+    case any
+  }
+
+  /// Where a token says which tenants it may act for.
+  public enum TenantSource: Sendable, Equatable {
+    /// In the tenant claim; when the token lacks it, in the scope entries `tenant=…`.
+    case claimOrScope
+    /// In the tenant claim alone.
+    case claim
+    /// In the scope entries `tenant=…` alone.
+    case scope
+    /// Nowhere: each of the issuer's tokens may act for all of the issuer's tenants, which must be listed.
+    case issuer
+  }
+
+  /// The issuer's name, equal byte for byte to the tokens' `iss` (RFC 7519 section 4.1.1).
+  public var issuer: String
+  /// The path of the file with the issuer's public keys, a JWK set (RFC 7517 section 5).
+  public var keyFile: String
+  /// For whom its tokens must be meant.
+  public var audiences: AudienceRule
+  /// For which tenants it may speak.
+  public var tenants: TenantRule
+  /// Where its tokens name their tenants.
+  public var tenantSource: TenantSource
+  /// How the values of the tenant claim wrap the tenant's name; nil: they are the name.
+  public var tenantPattern: TenantPattern?
+  /// The names of its claims.
+  public var claims: ClaimNames
+  /// By how many seconds its clock may differ from ours: 0 to 60.
+  public var leewaySeconds: Int64
+
+  /// An issuer; what is left out has its default.
+  public init(
+    issuer: String, keyFile: String, audiences: AudienceRule, tenants: TenantRule,
+    tenantSource: TenantSource = .claimOrScope, tenantPattern: TenantPattern? = nil, claims: ClaimNames = ClaimNames(),
+    leewaySeconds: Int64 = 60
+  ) {
+    self.issuer = issuer
+    self.keyFile = keyFile
+    self.audiences = audiences
+    self.tenants = tenants
+    self.tenantSource = tenantSource
+    self.tenantPattern = tenantPattern
+    self.claims = claims
+    self.leewaySeconds = leewaySeconds
+  }
+
+  /// Throws ``TokensError/badConfiguration(issuer:problem:)`` when the settings cannot be meant.
+  func validate() throws(TokensError) {
+    func refuse(_ problem: String) -> TokensError { .badConfiguration(issuer: issuer, problem: problem) }
+    if issuer.isEmpty { throw refuse("its name is empty; give the value of the tokens' iss claim") }
+    if keyFile.isEmpty { throw refuse("it has no key file; give the path of a JWKS file") }
+    if !(0...60).contains(leewaySeconds) { throw refuse("a leeway of \(leewaySeconds) s; give 0 to 60") }
+    if case .anyOf(let names) = audiences, names.isEmpty || names.contains("") {
+      throw refuse("its audiences are empty; list them, or say that the audience is not checked")
+    }
+    if case .only(let names) = tenants, names.isEmpty || names.contains("") {
+      throw refuse("its allowed tenants are empty; list them, or allow any")
+    }
+    if tenantSource == .issuer && tenants == .any {
+      throw refuse("its tokens name no tenant, so its tenants must be listed")
+    }
+    for name in claims.all where name.isEmpty || !name.utf8.allSatisfy(isPlainText) {
+      throw refuse("the claim name '\(name)'; use printable ASCII without quotes and backslashes")
+    }
+  }
+}
+
+/// What may stand in an `error_description` (RFC 6750 section 3): printable ASCII but `"` and `\`.
+func isPlainText(_ byte: UInt8) -> Bool {
+  (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+}

@@ -1,0 +1,50 @@
+internal import Platform
+
+/// Tokens that have been verified, by the digest of their whole text: bounded, and forgetful in the cheapest way.
+///
+/// Two generations of half the bound each: what is used moves to the young one, and when that is full the old one goes.
+struct TokenCache: Sendable {
+  /// A verified token with the span of time in which it is good.
+  struct Entry: Sendable {
+    let token: VerifiedToken
+    /// The first second in which it is good.
+    let fromSeconds: Int64
+    /// The first second in which it's no longer good.
+    let untilSeconds: Int64
+  }
+
+  private var young: [Digest: Entry] = [:]
+  private var old: [Digest: Entry] = [:]
+  private let generationLimit: Int
+
+  /// A cache of at most `limit` tokens, at least two.
+  init(limit: Int) {
+    generationLimit = max(1, limit / 2)
+  }
+
+  /// How many tokens it holds.
+  var count: Int { young.count + old.count }
+
+  /// The entry for `digest`, which is young again.
+  mutating func entry(for digest: Digest) -> Entry? {
+    if let entry = young[digest] { return entry }
+    guard let entry = old.removeValue(forKey: digest) else { return nil }
+    insert(entry, for: digest)
+    return entry
+  }
+
+  /// Adds an entry.
+  mutating func insert(_ entry: Entry, for digest: Digest) {
+    if young.count >= generationLimit {
+      old = young
+      young = [:]
+      young.reserveCapacity(generationLimit)
+    }
+    young[digest] = entry
+  }
+
+  /// Drops the entry for `digest`.
+  mutating func remove(_ digest: Digest) {
+    if young.removeValue(forKey: digest) == nil { old.removeValue(forKey: digest) }
+  }
+}
