@@ -1,0 +1,44 @@
+internal import HTTPServer
+
+/// Which web pages of other origins may call (Fetch Standard, "CORS protocol"). Off without origins.
+public struct CORSPolicy: Sendable, Equatable {
+  private let origins: Set<String>
+  private let isAny: Bool
+
+  /// The policy that lets pages of these origins call, such as `https://shop.example`; `*`: all pages.
+  public init(origins: [String]) {
+    self.origins = Set(origins)
+    isAny = origins.contains("*")
+  }
+
+  /// Whether any page of another origin may call at all.
+  var isOff: Bool { origins.isEmpty }
+
+  private static let allowedHeaders = [
+    "Authorization", "Content-Type", "saas-token", "If-Match", "If-None-Match", "Idempotency-Key", "Accept-Language",
+    "Content-Language", "session-id", "Emporix-Tenant",
+  ].joined(separator: ", ")
+  private static let preflightSeconds = "600"
+
+  /// What every answer to a page of `origin` carries; nothing when it may not call.
+  func fields(origin: String?) -> [HTTPResponse.Field] {
+    guard !isOff else { return [] }
+    // The answer differs by origin, so a cache must not give one's to another.
+    let vary = HTTPResponse.Field(.vary, "Origin")
+    guard let origin, isAny || origins.contains(origin) else { return [vary] }
+    return [
+      HTTPResponse.Field(.accessControlAllowOrigin, origin), HTTPResponse.Field(.accessControlExposeHeaders, "ETag"),
+      vary,
+    ]
+  }
+
+  /// What the answer to a preflight carries besides.
+  func preflightFields(origin: String?, allowedMethods: String) -> [HTTPResponse.Field] {
+    guard let origin, isAny || origins.contains(origin) else { return [] }
+    return [
+      HTTPResponse.Field(.accessControlAllowMethods, allowedMethods),
+      HTTPResponse.Field(.accessControlAllowHeaders, Self.allowedHeaders),
+      HTTPResponse.Field(.accessControlMaxAge, Self.preflightSeconds),
+    ]
+  }
+}

@@ -1,0 +1,30 @@
+/// The text that a percent-encoded part of a path or query stands for (RFC 3986, 2.1).
+/// Nil when an escape is cut short or isn't hexadecimal, or the bytes aren't UTF-8.
+func percentDecoded(_ encoded: ArraySlice<UInt8>) -> String? {
+  guard encoded.contains(UInt8(ascii: "%")) else { return String(validating: encoded, as: UTF8.self) }
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(encoded.count)
+  var index = encoded.startIndex
+  while index < encoded.endIndex {
+    guard encoded[index] == UInt8(ascii: "%") else {
+      bytes.append(encoded[index])
+      index += 1
+      continue
+    }
+    guard encoded.endIndex - index > 2, let high = hexadecimalValue(encoded[index + 1]),
+      let low = hexadecimalValue(encoded[index + 2])
+    else { return nil }
+    bytes.append(high << 4 | low)
+    index += 3
+  }
+  return String(validating: bytes, as: UTF8.self)
+}
+
+private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
+  switch digit {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+  case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+  default: nil
+  }
+}

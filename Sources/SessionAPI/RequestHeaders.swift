@@ -1,0 +1,87 @@
+internal import HTTPServer
+internal import Platform
+internal import SessionModel
+
+/// The header fields that a change depends on, read before the request leaves its worker.
+struct RequestHeaders {
+  var ifMatch: Precondition.Versions?
+  var ifNoneMatch: Precondition.Versions?
+  var idempotencyKey: Fingerprint?
+  /// `If-Match` and `If-None-Match` as sent: they belong to what makes a request the same as another.
+  private var conditions: [UInt8] = []
+
+  /// The longest idempotency key in bytes (API contract).
+  private static let maximumKeyBytes = 64
+
+  /// Reads the fields of `exchange`. Throws what is wrong with one.
+  init(_ exchange: HTTPExchange) throws(RequestTarget.Problem) {
+    if let value = exchange.header(.ifMatch) {
+      guard let versions = parseEntityTags(value, weak: false) else {
+        throw .invalid("If-Match: must be * or a list of entity tags such as \"4\"")
+      }
+      ifMatch = versions
+      conditions.append(contentsOf: value.utf8)
+    }
+    conditions.append(0)
+    if let value = exchange.header(.ifNoneMatch) {
+      guard let versions = parseEntityTags(value, weak: true) else {
+        throw .invalid("If-None-Match: must be * or a list of entity tags such as \"4\"")
+      }
+      ifNoneMatch = versions
+      conditions.append(contentsOf: value.utf8)
+    }
+    conditions.append(0)
+    if let key = exchange.header(.idempotencyKey) {
+      guard (1...Self.maximumKeyBytes).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
+      else { throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes") }
+      idempotencyKey = fingerprint(Array(key.utf8))
+    }
+  }
+
+  /// What tells this request from others: caller, method, target, conditions and body. Zero bytes keep the parts apart.
+  func mark(_ exchange: HTTPExchange, actor: String, sessionID: SessionID) -> RequestMark {
+    var parts: [UInt8] = []
+    parts.reserveCapacity(exchange.body.count + exchange.target.count + 256)
+    for part in [Array(actor.utf8), Array(exchange.methodName.utf8), Array(sessionID.description.utf8)] {
+      parts.append(contentsOf: part)
+      parts.append(0)
+    }
+    parts.append(contentsOf: exchange.target)
+    parts.append(0)
+    parts.append(contentsOf: conditions)
+    parts.append(contentsOf: exchange.body)
+    return RequestMark(fingerprint: fingerprint(parts), key: idempotencyKey)
+  }
+
+  private func fingerprint(_ bytes: [UInt8]) -> Fingerprint {
+    let (low, high) = sha256(bytes.span).prefix
+    return Fingerprint(low: low, high: high)
+  }
+}
+
+/// How a request can be followed through other systems.
+struct RequestTrace {
+  /// `X-Request-Id`, given back in the answer; nil when none was sent or it can't be one.
+  let requestID: String?
+  /// `traceparent` (W3C Trace Context), empty when none was sent or it can't be one.
+  let traceParent: String
+
+  private static let maximumRequestIDBytes = 128
+
+  init(_ exchange: HTTPExchange) {
+    requestID = exchange.header("X-Request-Id").flatMap { id in
+      (1...Self.maximumRequestIDBytes).contains(id.utf8.count) && id.utf8.allSatisfy({ 0x21...0x7e ~= $0 }) ? id : nil
+    }
+    traceParent = exchange.header(.traceparent).flatMap { Self.isTraceParent($0) ? $0 : nil } ?? ""
+  }
+
+  /// W3C Trace Context, 3.2: version, trace id, parent id and flags in lower-case hexadecimal, the ids not all zero.
+  private static func isTraceParent(_ value: String) -> Bool {
+    let parts = value.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 4, parts.map(\.utf8.count) == [2, 32, 16, 2], parts[0] != "ff" else { return false }
+    let isHexadecimal = value.utf8.allSatisfy { byte in
+      (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte) || byte == UInt8(ascii: "-")
+    }
+    return isHexadecimal && parts[1].contains { $0 != "0" } && parts[2].contains { $0 != "0" }
+  }
+}

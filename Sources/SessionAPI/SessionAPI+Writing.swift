@@ -1,0 +1,159 @@
+internal import HTTPServer
+internal import SessionCodec
+internal import SessionModel
+internal import SessionStore
+
+extension SessionAPI {
+  /// Makes a command of the request and answers when the writer has come to an outcome.
+  func write(_ request: APIRequest, customerProof: CustomerProof) {
+    // 1. Everything that can be refused is refused here, on the worker.
+    let command: Command
+    switch makeCommand(request, customerProof: customerProof) {
+    case .success(let made): command = made
+    case .failure(let refusal): return request.responder.respond(refusal.response)
+    }
+    // 2. The request leaves its worker; the writer answers after the commit.
+    request.exchange.suspend()
+    store.submit(command, for: request.caller.tenant) { outcome in
+      if outcome == .rejected(.sessionNotFound), request.operation.isOwn, configuration.beginsOwnSessions {
+        return submitAfterBeginning(command, request)
+      }
+      request.responder.respond(answer(outcome, of: command, to: request))
+    }
+  }
+
+  /// Begins the own session that `command` is for, then carries it out.
+  private func submitAfterBeginning(_ command: Command, _ request: APIRequest) {
+    store.submit(beginning(request, mark: command.request), for: request.caller.tenant) { outcome in
+      guard case .rejected = outcome else {
+        return store.submit(command, for: request.caller.tenant) { outcome in
+          request.responder.respond(answer(outcome, of: command, to: request))
+        }
+      }
+      request.responder.respond(answer(outcome, of: command, to: request))
+    }
+  }
+
+  /// The command that begins the caller's own session. A customer's session is the customer's from the start.
+  func beginning(_ request: APIRequest, mark: RequestMark) -> Command {
+    var context = SessionContext()
+    context.customerID = request.caller.customerID
+    // Without the key: that one belongs to the request itself.
+    return Command(
+      sessionID: request.session, action: .begin(context), request: RequestMark(fingerprint: mark.fingerprint),
+      origin: request.origin)
+  }
+
+  /// The answer to what came of `command`.
+  func answer(_ outcome: CommandOutcome, of command: Command, to request: APIRequest) -> HTTPResponse {
+    switch outcome {
+    case .accepted(let version, _), .alreadyApplied(let version):
+      let tag = HTTPResponse.Field(.etag, entityTag(version))
+      guard request.operation == .setOwnAttribute, case .setAttribute(let attribute) = command.action else {
+        return .empty(204, fields: [tag])
+      }
+      // This one operation answers 201, with the attribute's name as a JSON string.
+      var json: [UInt8] = []
+      json.appendJSONString(attribute.name)
+      return .json(201, json, fields: [tag])
+    case .rejected(let rejection):
+      return answers.answer(rejection, session: request.session)
+    case .overloaded:
+      return AnswerFactory.overloaded
+    case .failed(let error):
+      return answer(error)
+    }
+  }
+}
+
+/// An answer that is known before the writer is asked.
+struct Refusal: Error {
+  let response: HTTPResponse
+}
+
+extension SessionAPI {
+  private func makeCommand(_ request: APIRequest, customerProof: CustomerProof) -> Result<Command, Refusal> {
+    let exchange = request.exchange
+    if request.operation.hasBody, let type = exchange.header(.contentType), !isJSON(type) {
+      let fields = [HTTPResponse.Field(.accept, "application/json")]
+      return .failure(Refusal(response: AnswerFactory.error(415, "The body must be application/json", fields: fields)))
+    }
+    let headers: RequestHeaders
+    do throws(RequestTarget.Problem) {
+      headers = try RequestHeaders(exchange)
+    } catch {
+      return .failure(Refusal(response: AnswerFactory.answer(error)))
+    }
+    var precondition = Precondition(ifMatch: headers.ifMatch, ifNoneMatch: headers.ifNoneMatch)
+    return makeAction(request, &precondition).map { action in
+      Command(
+        sessionID: request.session, action: action, precondition: precondition, customerProof: customerProof,
+        request: headers.mark(exchange, actor: request.caller.actor, sessionID: request.session),
+        origin: request.origin)
+    }
+  }
+
+  /// What the request asks for; `precondition` takes in the version that the body names.
+  private func makeAction(
+    _ request: APIRequest, _ precondition: inout Precondition
+  ) -> Result<Command.Action, Refusal> {
+    let session = request.session
+    let body = request.exchange.body
+    switch request.operation {
+    case .getContext, .getOwnContext:
+      preconditionFailure("a read is no command")
+    case .endContext, .endOwnContext:
+      return .success(.end)
+    case .removeAttribute, .removeOwnAttribute:
+      guard let name = request.target.route.attributeName else { preconditionFailure("the path names an attribute") }
+      return .success(.removeAttribute(name))
+    case .setAttribute, .setOwnAttribute:
+      return readAttributeBody(body.span, limits: configuration.bodyLimits)
+        .map { .setAttribute(Attribute(name: $0.name, value: $0.value)) }
+        .mapError { Refusal(response: AnswerFactory.answer($0, session: session)) }
+    case .replaceContext, .patchContext, .patchOwnContext:
+      switch readContextBody(body.span, limits: configuration.bodyLimits) {
+      case .failure(let problem):
+        return .failure(Refusal(response: AnswerFactory.answer(problem, session: session)))
+      case .success(let sentBody):
+        if let sent = sentBody.sessionID, sent != session.description {
+          let details = ["sessionId: is another one than the request is for"]
+          return .failure(
+            Refusal(
+              response: AnswerFactory.error(400, "The request is not valid", session: session, details: details)))
+        }
+        precondition.expectedVersion = sentBody.version
+        return .success(makeAction(sentBody.changes, request))
+      }
+    }
+  }
+
+  private func makeAction(_ changes: ContextChanges, _ request: APIRequest) -> Command.Action {
+    var changes = changes
+    switch request.operation {
+    case .replaceContext:
+      var context = SessionContext()
+      changes.apply(to: &context)
+      return .replace(context, upsert: request.target.isUpsert)
+    case .patchOwnContext:
+      // The session's owner can't hand it to a customer or swap its cart.
+      changes.fields.removeAll { $0.field == .customerID || $0.field == .cartID }
+      return .patch(changes)
+    default:
+      return .patch(changes)
+    }
+  }
+}
+
+extension APIRequest {
+  /// Who asks, for the event.
+  var origin: Origin {
+    Origin(actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
+  }
+}
+
+/// Whether a content type is JSON: `application/json`, or a type with the suffix `+json` (RFC 6839).
+private func isJSON(_ contentType: String) -> Bool {
+  let type = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
+  return type == "application/json" || (type.hasPrefix("application/") && type.hasSuffix("+json"))
+}

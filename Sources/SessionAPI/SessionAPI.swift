@@ -1,0 +1,118 @@
+public import HTTPServer
+internal import Platform
+public import SessionCodec
+internal import SessionModel
+public import SessionStore
+
+/// The session context API over HTTP: turns requests into queries and commands, and their outcomes into answers.
+public struct SessionAPI: HTTPHandler {
+  /// How the API answers.
+  public struct Configuration: Sendable {
+    /// The status of a version conflict.
+    public var conflictStatus = ConflictStatus.conflict
+    /// Limits of what bodies may hold.
+    public var bodyLimits = BodyLimits()
+    /// Which web pages may call.
+    public var cors = CORSPolicy(origins: [])
+    /// Whether a request for an own session that doesn't exist begins it.
+    public var beginsOwnSessions = false
+
+    /// A configuration with the defaults of the API contract.
+    public init() {}
+  }
+
+  let store: SessionStore
+  let configuration: Configuration
+  let authorizer: Authorizer
+  let answers: AnswerFactory
+  /// Counts of requests, for metrics.
+  public let statistics = APIStatistics()
+  private let log: @Sendable (String) -> Void
+
+  /// An API over `store` for callers that `authorizer` lets in. `log` is told of failures that an operator must see.
+  public init(
+    store: SessionStore, configuration: Configuration, authorizer: Authorizer,
+    log: @escaping @Sendable (String) -> Void
+  ) {
+    self.store = store
+    self.configuration = configuration
+    self.authorizer = authorizer
+    self.log = log
+    answers = AnswerFactory(conflictStatus: configuration.conflictStatus)
+  }
+
+  /// Answers one request. Reads are answered at once; changes wait for their commit off the worker.
+  public func handle(_ exchange: HTTPExchange) {
+    // 1. What is asked for.
+    var responder = Responder(exchange, cors: configuration.cors, statistics: statistics)
+    let target: RequestTarget
+    do throws(RequestTarget.Problem) {
+      target = try RequestTarget(exchange.target)
+    } catch {
+      return responder.respond(AnswerFactory.answer(error))
+    }
+    if exchange.method == .options { return responder.respondToOptions(target.route.allowedMethods) }
+    guard let operation = target.route.operation(exchange.method) else {
+      let allow = HTTPResponse.Field(.allow, target.route.allowedMethods)
+      return responder.respond(AnswerFactory.error(405, "\(exchange.methodName) is not possible here", fields: [allow]))
+    }
+    responder.operation = operation
+    do throws(AuthorizationRefusal) {
+      // 2. Who asks, and whether it may.
+      let nowSeconds = currentMicroseconds() / 1_000_000
+      let caller = try authorizer.authorize(
+        exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
+      guard let session = target.route.session ?? caller.sessionID else {
+        preconditionFailure("the authoriser lets nobody without a session id at own sessions")
+      }
+      // 3. The answer from the snapshot, or a command for the writer.
+      let request = APIRequest(
+        exchange: exchange, responder: responder, target: target, operation: operation, caller: caller,
+        session: session)
+      switch operation {
+      case .getContext, .getOwnContext:
+        read(request)
+      default:
+        let proof = try authorizer.customerProof(
+          exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
+        write(request, customerProof: proof)
+      }
+    } catch {
+      responder.respond(AnswerFactory.answer(error))
+    }
+  }
+
+  /// The answer to a store that failed, which an operator hears of, too.
+  func answer(_ error: StoreError) -> HTTPResponse {
+    if error != .closed { log("a request failed: \(error)") }
+    return AnswerFactory.answer(error)
+  }
+}
+
+/// A request that is understood and authorised.
+struct APIRequest {
+  let exchange: HTTPExchange
+  let responder: Responder
+  let target: RequestTarget
+  let operation: Operation
+  let caller: Caller
+  let session: SessionID
+}
+
+extension Route {
+  /// The session that the path names, nil for own sessions.
+  var session: SessionID? {
+    switch self {
+    case .context(let session), .attributes(let session), .attribute(let session, _): session
+    case .ownContext, .ownAttributes, .ownAttribute: nil
+    }
+  }
+
+  /// The attribute that the path names.
+  var attributeName: String? {
+    switch self {
+    case .attribute(_, let name), .ownAttribute(let name): name
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,36 @@
+internal import Platform
+
+/// What the environment says: `SESSIOND_*` variables, and what systemd tells a service.
+enum ServiceEnvironment {
+  /// The service's state directory (systemd.exec(5), StateDirectory=), the first when there are several.
+  static var stateDirectory: String? {
+    Process.environment(prefix: "STATE_DIRECTORY")["STATE_DIRECTORY"]
+      .flatMap { $0.split(separator: ":").first.map(String.init) }
+  }
+
+  /// Whether standard error goes to the journal, which takes priorities in front of lines (sd-daemon(3)).
+  static var isJournal: Bool { Process.environment(prefix: "JOURNAL_STREAM")["JOURNAL_STREAM"] != nil }
+
+  /// The settings among the variables. Throws when one of them isn't known.
+  static func options() throws(SettingsError) -> CommandLineOptions {
+    var options = CommandLineOptions()
+    for (name, value) in Process.environment(prefix: "SESSIOND_").sorted(by: { $0.key < $1.key }) {
+      let list = value.split(separator: ",").map { $0.trimmingBlanks }
+      switch name {
+      case "SESSIOND_CONFIG": options.configurationFile = value
+      case "SESSIOND_LISTEN": options.listen = list
+      case "SESSIOND_ADMIN_LISTEN": options.adminListen = list
+      case "SESSIOND_DATA_DIR": options.dataDirectory = value
+      case "SESSIOND_AUTH": options.authentication = value
+      default: throw SettingsError("\(name): there is no such variable; see sessiond --help")
+      }
+    }
+    return options
+  }
+}
+
+extension Substring {
+  fileprivate var trimmingBlanks: String {
+    String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+  }
+}

@@ -1,0 +1,136 @@
+internal import FoundationEssentials
+internal import HTTPServer
+internal import LMDB
+internal import Platform
+internal import SessionAPI
+internal import SessionCodec
+internal import SessionModel
+internal import SessionStore
+internal import Tokens
+
+extension Settings {
+  /// Reads the settings in the file at `path`, in JSON5, over these. Throws one line that names the file and the key or
+  /// place.
+  mutating func read(file path: String) throws(SettingsError) {
+    let content: [UInt8]
+    do throws(SystemError) {
+      content = try Files.read(path, maximumBytes: 1 << 20)
+    } catch {
+      throw SettingsError("\(error)")
+    }
+    do throws(SettingsError) {
+      try read(json5: content)
+    } catch {
+      throw SettingsError("\(path): \(error)")
+    }
+  }
+
+  /// Reads settings in JSON5 over these.
+  mutating func read(json5: [UInt8]) throws(SettingsError) {
+    let decoder = JSONDecoder()
+    decoder.allowsJSON5 = true
+    do {
+      let root = try decoder.decode(SettingsRoot.self, from: Data(json5))
+      try read(root.reader)
+      try root.reader.finish()
+    } catch let error as SettingsError {
+      throw error
+    } catch DecodingError.dataCorrupted(let context) {
+      throw SettingsError("is not JSON5: \(context.underlyingError.map { "\($0)" } ?? context.debugDescription)")
+    } catch {
+      throw SettingsError("can't be read: \(error)")
+    }
+  }
+
+  private mutating func read(_ root: SettingsReader) throws {
+    if let addresses = try root.texts("listen") { listen = addresses }
+    if let addresses = try root.texts("adminListen") { adminListen = addresses }
+    if let path = try root.text("dataDirectory") { dataDirectory = path }
+    if let name = try root.text("auth") {
+      guard let value = Authentication(rawValue: name) else { throw root.error("auth", "must be none or tokens") }
+      authentication = value
+    }
+    try root.sections("issuers") { section, path in issuers.append(try Self.issuer(section, path)) }
+    try root.flag("requireSaasToken", into: &requiresCustomerToken)
+    var conflictStatus = api.conflictStatus.rawValue
+    try root.number("conflictStatus", 404...409, into: &conflictStatus)
+    guard let status = ConflictStatus(rawValue: conflictStatus) else {
+      throw root.error("conflictStatus", "must be 409 or 404")
+    }
+    api.conflictStatus = status
+    try root.flag("autoCreate", into: &api.beginsOwnSessions)
+    if let origins = try root.texts("corsOrigins") { api.cors = CORSPolicy(origins: origins) }
+    try readLifetimes(root)
+    try root.section("limits") { limits in try readLimits(limits) }
+    try root.section("timeouts") { timeouts in try readTimeouts(timeouts) }
+    try root.section("storage") { storage in try readStorage(storage) }
+  }
+
+  private mutating func readLifetimes(_ root: SettingsReader) throws {
+    let tenYears = 0...315_360_000
+    try root.number("anonymousTTLSeconds", tenYears, into: &store.rules.timeToLive.anonymousSeconds)
+    try root.number("customerTTLSeconds", tenYears, into: &store.rules.timeToLive.customerSeconds)
+    try root.number("tombstoneSeconds", tenYears, into: &store.rules.tombstoneSeconds)
+  }
+
+  private mutating func readLimits(_ limits: SettingsReader) throws {
+    try limits.number("bodyBytes", 256...(1 << 20), into: &server.maximumBodyBytes)
+    try limits.number("headerBytes", 2048...(1 << 20), into: &server.maximumHeaderBytes)
+    try limits.number("attributes", 1...1000, into: &api.bodyLimits.maximumAttributes)
+    store.rules.maximumAttributes = api.bodyLimits.maximumAttributes
+    try limits.number("attributeBytes", 16...(1 << 20), into: &api.bodyLimits.maximumAttributeBytes)
+    try limits.number("textBytes", 16...200, into: &api.bodyLimits.maximumTextBytes)
+    try limits.number("connections", 1...1_000_000, into: &server.maximumConnections)
+    try limits.number("connectionsPerAddress", 0...1_000_000, into: &server.maximumConnectionsPerAddress)
+    try limits.number("queuedCommands", 1...1_000_000, into: &store.queueCapacity)
+    try limits.number("overlayBytes", (1 << 20)...(1 << 36), into: &store.overlayBytes)
+  }
+
+  private mutating func readTimeouts(_ timeouts: SettingsReader) throws {
+    let range = 0.1...3600.0
+    try timeouts.seconds("headerSeconds", range, into: &server.headerTimeoutSeconds)
+    try timeouts.seconds("bodySeconds", range, into: &server.bodyTimeoutSeconds)
+    try timeouts.seconds("idleSeconds", range, into: &server.idleTimeoutSeconds)
+    try timeouts.seconds("sendSeconds", range, into: &server.sendTimeoutSeconds)
+    try timeouts.seconds("drainSeconds", range, into: &server.drainTimeoutSeconds)
+  }
+
+  private mutating func readStorage(_ storage: SettingsReader) throws {
+    try storage.number("mapSizeBytes", (1 << 24)...(1 << 46), into: &store.environment.mapSizeBytes)
+    try storage.number("maximumReaders", 16...65_536, into: &store.environment.maximumReaders)
+    try storage.number("flushIntervalMilliseconds", 1...60_000, into: &store.flushIntervalMilliseconds)
+    try storage.number("httpThreads", 1...256, into: &server.workerThreads)
+  }
+
+  private static func issuer(_ section: SettingsReader, _ path: String) throws -> IssuerConfiguration {
+    guard let issuer = try section.text("issuer") else { throw section.error("issuer", "is missing") }
+    guard let keyFile = try section.text("keyFile") else { throw section.error("keyFile", "is missing") }
+    let audiences = try section.texts("audiences")
+    let tenants = try section.texts("tenants")
+    if let wrong = tenants?.first(where: { $0 != "*" && TenantID($0) == nil }) {
+      throw section.error("tenants", "\(wrong) is not a tenant's name")
+    }
+    guard let audiences else { throw section.error("audiences", "is missing; [\"*\"] accepts every audience") }
+    guard let tenants else { throw section.error("tenants", "is missing; [\"*\"] allows every tenant") }
+    var configuration = IssuerConfiguration(
+      issuer: issuer, keyFile: keyFile, audiences: audiences == ["*"] ? .unchecked : .anyOf(audiences),
+      tenants: tenants == ["*"] ? .any : .only(tenants))
+    try section.section("claims") { claims in
+      if let name = try claims.text("tenant") { configuration.claims.tenant = name }
+      if let name = try claims.text("sessionId") { configuration.claims.sessionID = name }
+      if let name = try claims.text("customerId") { configuration.claims.customerID = name }
+      if let name = try claims.text("scope") { configuration.claims.scope = name }
+    }
+    try section.number("leewaySeconds", 0...60, into: &configuration.leewaySeconds)
+    return configuration
+  }
+}
+
+/// The outermost object of a configuration file, for the decoder to hand over.
+private struct SettingsRoot: Decodable {
+  let reader: SettingsReader
+
+  init(from decoder: any Decoder) throws {
+    reader = try SettingsReader(decoder)
+  }
+}

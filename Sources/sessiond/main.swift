@@ -1,0 +1,21 @@
+internal import Platform
+
+let log = Log()
+do throws(SettingsError) {
+  let options = try CommandLineOptions(arguments: Array(CommandLine.arguments.dropFirst()))
+  switch options.mode {
+  case .help:
+    Process.write(CommandLineOptions.help)
+  case .version:
+    Process.write("sessiond \(version)\n")
+  case .checkConfiguration:
+    _ = try options.completed(by: ServiceEnvironment.options()).settings()
+    Process.write("the settings are fine\n")
+  case .serve:
+    let settings = try options.completed(by: ServiceEnvironment.options()).settings()
+    Process.exit(Daemon(settings: settings, log: log).run().rawValue)
+  }
+} catch {
+  log(.error, "sessiond: \(error)")
+  Process.exit(Daemon.ExitStatus.wrongUse.rawValue)
+}
