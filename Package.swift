@@ -43,6 +43,9 @@ let package = Package(
       dependencies: ["HTTPServer", "Platform", "SessionCodec", "SessionModel", "SessionStore", "Tokens"],
       swiftSettings: settings),
     .executableTarget(
+      name: "sessionctl", dependencies: ["EventLog", "Platform", "SessionCodec", "SessionModel", "SessionStore"],
+      swiftSettings: settings),
+    .executableTarget(
       name: "sessiond",
       dependencies: [
         "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "Tokens",

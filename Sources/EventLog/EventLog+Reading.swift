@@ -90,19 +90,33 @@ extension EventLog {
     }
   }
 
-  /// Proves up to `limit` records that follow `tail`: each payload by its digest, each record by the chain.
+  /// Hands up to `limit` records of `tenant` that follow `position` to `body`, in order, damaged ones too: nil where the
+  /// record can't be read, with the reason. Positions that are missing are left out.
   ///
-  /// Returns the tail that was reached; equal to `tail` at the log's end. Throws at the first record that doesn't fit.
-  public func verify(_ tenant: TenantID, after tail: LogTail, limit: Int) throws(EventLogError) -> LogTail {
-    var reached = tail
-    _ = try replay(tenant, after: tail.position, limit: limit) { frame throws(DamagedRecord) in
-      guard frame.isPayloadIntact else { throw DamagedRecord("the payload doesn't fit its digest") }
-      guard frame.follows(reached.chain) else { throw DamagedRecord("the record doesn't fit the chain") }
-      guard frame.recordedAt >= reached.recordedAt else { throw DamagedRecord("its time is before its predecessor's") }
-      _ = try frame.event()
-      reached = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
+  /// Returns the position of the last one, or `position` when there is none.
+  public func scan(
+    _ tenant: TenantID, after position: UInt64, limit: Int,
+    _ body: (_ position: UInt64, _ frame: FrameView?, _ damage: DamagedRecord?) -> Void
+  ) throws(EventLogError) -> UInt64 {
+    do {
+      let reader = try environment.read()
+      var cursor = try reader.cursor(events)
+      var last = position
+      var next = try cursor.seek(LogSchema.key(tenant, position + 1).span)
+      for _ in 0..<limit {
+        guard let entry = next, let found = LogSchema.position(entry.key, in: tenant) else { break }
+        last = found
+        do throws(DamagedRecord) {
+          body(found, try Self.frame(entry.value, entry.key, tenant, found), nil)
+        } catch {
+          body(found, nil, error)
+        }
+        next = try cursor.next()
+      }
+      return last
+    } catch {
+      throw EventLogError(error)
     }
-    return reached
   }
 
   private func withFrame<Result>(

@@ -55,8 +55,9 @@ final class FrontThread: Sendable {
     while !isStopping.load(ordering: .acquiring) {
       let isDraining = core.isDraining.load(ordering: .acquiring)
       if isListening, isDraining {
-        // Who is in the queue of a socket of ours would be refused without a word.
-        acceptAll()
+        // Who waits in the queue of a socket of ours would be refused without a word; an inherited one's is left to
+        // whoever has the socket next.
+        acceptAll(from: listeners.filter { !$0.isInherited })
         for listener in listeners { listener.close() }
         isListening = false
       }
@@ -68,7 +69,7 @@ final class FrontThread: Sendable {
       }
       let accepts = isListening && now >= pausedUntil
       wait(milliseconds: isDraining ? Self.drainingRoundMilliseconds : Self.roundMilliseconds, accepts: accepts)
-      if accepts, !acceptAll() { pausedUntil = monotonicNanoseconds() + Self.pauseMilliseconds * 1_000_000 }
+      if accepts, !acceptAll(from: listeners) { pausedUntil = monotonicNanoseconds() + Self.pauseMilliseconds * 1_000_000 }
     }
     if isListening {
       for listener in listeners { listener.close() }
@@ -92,7 +93,7 @@ final class FrontThread: Sendable {
 
   /// Accepts what waits; false when the system is out of descriptors or memory.
   @discardableResult
-  private func acceptAll() -> Bool {
+  private func acceptAll(from listeners: [ListenSocket]) -> Bool {
     for listener in listeners {
       for _ in 0..<Self.acceptsPerTurn {
         switch accept(listener) {

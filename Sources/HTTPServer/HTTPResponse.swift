@@ -21,7 +21,8 @@ public struct HTTPResponse: Sendable {
   public var status: Int
   /// The header fields, in order. `Content-Length`, `Transfer-Encoding` and `Connection` don't belong here.
   public var fields: [Field]
-  /// The body. With a 304: that of the 200 which it stands for, or nothing; only its length is told.
+  /// The body. With a 304 only its length is sent, so it should be that of the 200 which the 304 stands for
+  /// (RFC 9110, section 8.6); libmicrohttpd can't leave the length out, and tells 0 for an empty one.
   public var body: [UInt8]
   /// Whether the connection ends after this answer.
   public var closesConnection: Bool

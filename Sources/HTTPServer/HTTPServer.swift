@@ -11,6 +11,12 @@ public final class HTTPServer: Sendable {
     public var abandonedRequests = 0
     /// Requests whose connection was closed before their answer was fully sent.
     public var cutRequests = 0
+
+    /// A report of these numbers.
+    public init(abandonedRequests: Int = 0, cutRequests: Int = 0) {
+      self.abandonedRequests = abandonedRequests
+      self.cutRequests = cutRequests
+    }
   }
 
   /// Where the server listens: its listeners in order, then the inherited ones, with the real port for port 0.

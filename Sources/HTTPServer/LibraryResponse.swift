@@ -2,22 +2,12 @@ internal import CMicrohttpd
 
 /// The library's form of an answer.
 enum LibraryResponse {
-  /// MHD_SIZE_UNKNOWN, a macro that Swift doesn't import.
-  private static let unknownSize = UInt64.max
-
   /// Makes it; nil when a field isn't allowed in HTTP. The caller gives the reference back with MHD_destroy_response.
   static func make(_ response: HTTPResponse, closes: Bool) -> OpaquePointer? {
-    let prepared: OpaquePointer?
-    if response.status == 304, response.body.isEmpty {
-      // A length of 0 would claim that the 200 has no body (RFC 9110, section 8.6). Of unknown length, none is told.
-      // The callback is never called, since a 304 has no body.
-      unsafe prepared = MHD_create_response_from_callback(unknownSize, 1, { _, _, _, _ in -1 }, nil, nil)
-    } else {
-      unsafe prepared = response.body.withUnsafeBytes { bytes in
-        // MHD_RESPMEM_MUST_COPY: the library only reads the bytes, during this call.
-        unsafe MHD_create_response_from_buffer(
-          bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
-      }
+    let prepared = unsafe response.body.withUnsafeBytes { bytes in
+      // MHD_RESPMEM_MUST_COPY: the library only reads the bytes, during this call.
+      unsafe MHD_create_response_from_buffer(
+        bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
     }
     guard let prepared = unsafe prepared else { return nil }
     for field in response.fields {

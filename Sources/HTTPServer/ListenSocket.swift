@@ -5,6 +5,8 @@ internal import Glibc
 struct ListenSocket: Sendable {
   let descriptor: Int32
   let address: ListenAddress
+  /// Whether others may accept from it after us.
+  let isInherited: Bool
   /// The socket file that we made, by its identity, so that we never remove another's.
   private let file: (device: dev_t, inode: ino_t)?
 
@@ -30,6 +32,7 @@ struct ListenSocket: Sendable {
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     self.descriptor = descriptor
     self.address = address
+    isInherited = true
     file = nil
   }
 
@@ -50,6 +53,7 @@ struct ListenSocket: Sendable {
     }
     self.descriptor = descriptor
     self.address = actual
+    isInherited = false
     file = nil
   }
 
@@ -72,6 +76,7 @@ struct ListenSocket: Sendable {
     }
     self.descriptor = descriptor
     self.address = asked
+    isInherited = false
     file = (status.st_dev, status.st_ino)
   }
 

@@ -54,6 +54,11 @@ public struct CustomerKey: Hashable, Comparable, Sendable {
     bytes = Self.prefix(tenant, customer: customer) + Array(session.description.utf8)
   }
 
+  /// The entry that is stored as `bytes`.
+  init(stored bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
   /// What all entries of a customer begin with.
   static func prefix(_ tenant: TenantID, customer: String) -> [UInt8] {
     Array(tenant.description.utf8) + [0] + Array(customer.utf8) + [0]

@@ -1,8 +1,8 @@
-public import EventLog
+internal import EventLog
 public import LMDB
 internal import Platform
-public import SessionCodec
-public import SessionModel
+internal import SessionCodec
+internal import SessionModel
 
 /// What can be folded from the log, on disk: snapshots, the index of customers, and how far the folding has come.
 public final class Projections: Sendable {
@@ -41,6 +41,30 @@ public final class Projections: Sendable {
     try transaction.commit()
   }
 
+  /// Opens the projections in the folder `path` for reading alone, beside the daemon that writes them.
+  public init(readOnly path: String, options: Environment.Options) throws(ProjectionsError) {
+    var options = options
+    options.isReadOnly = true
+    do throws(LMDBError) {
+      environment = try Environment(path: path, options: options)
+      let tables = try environment.openTables(
+        [ProjectionSchema.snapshots, ProjectionSchema.customers, ProjectionSchema.checkpoints], create: false)
+      (snapshots, customers, checkpoints) = (tables[0], tables[1], tables[2])
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// Begins a view of all tables as of the last flush.
+  public func view() throws(ProjectionsError) -> ProjectionsView {
+    do throws(LMDBError) {
+      return ProjectionsView(
+        transaction: try environment.read(), snapshots: snapshots, customers: customers, checkpoints: checkpoints)
+    } catch {
+      throw .storage(error)
+    }
+  }
+
   /// Removes the projections in the folder `path`, which must not be open.
   public static func remove(path: String) throws(ProjectionsError) {
     do throws(SystemError) {
@@ -71,73 +95,6 @@ public final class Projections: Sendable {
     }
   }
 
-  /// Hands the snapshot of a session to `body`, nil when the projections have none.
-  public func withSnapshot<Result>(
-    _ key: SessionKey, _ body: (Span<UInt8>?) throws(DamagedRecord) -> Result
-  ) throws(ProjectionsError) -> Result {
-    do {
-      let reader = try environment.read()
-      return try body(try reader.value(snapshots, key.bytes.span))
-    } catch {
-      throw ProjectionsError(error)
-    }
-  }
-
-  /// How far `tenant`'s log has been folded in.
-  public func checkpoint(of tenant: TenantID) throws(ProjectionsError) -> LogTail {
-    do {
-      let reader = try environment.read()
-      let key = Array(tenant.description.utf8)
-      guard let value = try reader.value(checkpoints, key.span) else { return .empty }
-      return try Checkpoint.decode(value, key: key.span)
-    } catch {
-      throw ProjectionsError(error)
-    }
-  }
-
-  /// The tenants that have a checkpoint.
-  public func tenants() throws(ProjectionsError) -> [TenantID] {
-    do {
-      let reader = try environment.read()
-      var cursor = try reader.cursor(checkpoints)
-      var tenants: [TenantID] = []
-      while let entry = try cursor.next() {
-        guard let tenant = String(validating: entry.key).flatMap({ TenantID($0) }) else {
-          throw DamagedRecord("a checkpoint names no tenant")
-        }
-        tenants.append(tenant)
-      }
-      return tenants
-    } catch {
-      throw ProjectionsError(error)
-    }
-  }
-
-  /// The sessions that carry or carried a customer's id, in order, at most `limit` after `session`.
-  public func sessions(
-    of customer: String, in tenant: TenantID, after session: SessionID? = nil, limit: Int
-  ) throws(ProjectionsError) -> [SessionID] {
-    do {
-      let reader = try environment.read()
-      var cursor = try reader.cursor(customers)
-      let prefix = CustomerKey.prefix(tenant, customer: customer)
-      var next = try cursor.seek((prefix + Array((session?.description ?? "").utf8)).span)
-      var sessions: [SessionID] = []
-      while sessions.count < limit, let entry = next, entry.key.count > prefix.count,
-        entry.key.extracting(0..<prefix.count).isEqual(to: prefix.span)
-      {
-        guard let name = String(validating: entry.key.extracting(prefix.count..<entry.key.count)),
-          let id = SessionID(name)
-        else { throw DamagedRecord("the index of customers names no session") }
-        if id != session { sessions.append(id) }
-        next = try cursor.next()
-      }
-      return sessions
-    } catch {
-      throw ProjectionsError(error)
-    }
-  }
-
   /// Writes a part of the overlay in one transaction: snapshots, index and checkpoints change together or not at all.
   ///
   /// Keys go in sorted, so that each page of the tree is touched once. Throws when it isn't durable.
@@ -163,15 +120,6 @@ public final class Projections: Sendable {
   public func clearStaleReaders() throws(ProjectionsError) -> Int {
     do throws(LMDBError) {
       return try environment.clearStaleReaders()
-    } catch {
-      throw .storage(error)
-    }
-  }
-
-  /// How many sessions have a snapshot.
-  public func sessionCount() throws(ProjectionsError) -> Int {
-    do throws(LMDBError) {
-      return try environment.read().count(snapshots)
     } catch {
       throw .storage(error)
     }

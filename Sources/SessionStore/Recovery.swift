@@ -17,8 +17,9 @@ struct Recovery {
   /// Whether each checkpoint stands in the log that is here; otherwise the projections were folded from another one.
   static func checkpointsFit(_ projections: Projections, _ log: EventLog) throws(StoreError) -> Bool {
     do {
-      for tenant in try projections.tenants() {
-        let checkpoint = try projections.checkpoint(of: tenant)
+      let view = try projections.view()
+      for tenant in try view.tenants() {
+        let checkpoint = try view.checkpoint(of: tenant)
         guard try checkpoint.position > 0 && log.holds(checkpoint, of: tenant) else { return false }
       }
       return true
@@ -36,7 +37,7 @@ struct Recovery {
       var tails: [TenantID: LogTail] = [:]
       var events = 0
       for tenant in try log.tenants() {
-        let checkpoint = try projections.checkpoint(of: tenant)
+        let checkpoint = try projections.view().checkpoint(of: tenant)
         tails[tenant] = try fold(tenant, after: checkpoint) { count throws(StoreError) in
           events += count
           progress(events)

@@ -11,16 +11,18 @@ struct SnapshotReader: Sendable {
   func withSnapshot<Result>(
     _ key: SessionKey, _ body: (borrowing SnapshotView?) throws(DamagedRecord) -> Result
   ) throws(ProjectionsError) -> Result {
-    if let bytes = overlay.snapshot(key) {
-      do throws(DamagedRecord) {
-        return try body(try SnapshotView(bytes.span, key: key.bytes.span))
-      } catch {
-        throw .damaged(reason: error.reason)
-      }
+    do throws(DamagedRecord) {
+      if let bytes = overlay.snapshot(key) { return try body(try SnapshotView(bytes.span, key: key.bytes.span)) }
+    } catch {
+      throw .damaged(reason: error.reason)
     }
-    return try projections.withSnapshot(key) { bytes throws(DamagedRecord) in
+    let view = try projections.view()
+    let bytes = try view.snapshot(key)
+    do throws(DamagedRecord) {
       guard let bytes else { return try body(nil) }
       return try body(try SnapshotView(bytes, key: key.bytes.span))
+    } catch {
+      throw .damaged(reason: error.reason)
     }
   }
 

@@ -25,22 +25,27 @@ struct TokenCache: Sendable {
   /// How many tokens it holds.
   var count: Int { young.count + old.count }
 
-  /// The entry for `digest`, which is young again.
+  /// The entry for `digest`, which is young again where there's room.
   mutating func entry(for digest: Digest) -> Entry? {
     if let entry = young[digest] { return entry }
-    guard let entry = old.removeValue(forKey: digest) else { return nil }
-    insert(entry, for: digest)
+    guard let entry = old[digest] else { return nil }
+    if young.count < generationLimit {
+      old.removeValue(forKey: digest)
+      young[digest] = entry
+    }
     return entry
   }
 
-  /// Adds an entry.
-  mutating func insert(_ entry: Entry, for digest: Digest) {
+  /// Adds an entry. Returns the generation that had to go, for the caller to free after its lock.
+  mutating func insert(_ entry: Entry, for digest: Digest) -> [Digest: Entry] {
+    var gone: [Digest: Entry] = [:]
     if young.count >= generationLimit {
+      gone = old
       old = young
       young = [:]
-      young.reserveCapacity(generationLimit)
     }
     young[digest] = entry
+    return gone
   }
 
   /// Drops the entry for `digest`.

@@ -113,9 +113,10 @@ public final class TokenVerifier: Sendable {
 
   /// Remembers a token, unless keys have been replaced since those that verified it were looked up.
   func remember(_ entry: TokenCache.Entry, for digest: Digest, keyGeneration: Int) {
-    state.withLock { state in
-      if state.keyGeneration == keyGeneration { state.cache.insert(entry, for: digest) }
+    let forgotten = state.withLock { state in
+      state.keyGeneration == keyGeneration ? state.cache.insert(entry, for: digest) : [:]
     }
+    _ = consume forgotten
   }
 
   /// Verifies a token that is not remembered: its form, its key and signature, and only then what it claims.

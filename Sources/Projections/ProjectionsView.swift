@@ -1,0 +1,128 @@
+public import EventLog
+internal import LMDB
+internal import Platform
+internal import SessionCodec
+public import SessionModel
+
+/// A consistent view of the projections: snapshots, index and checkpoints of one flush. Keep it short.
+public struct ProjectionsView: ~Copyable {
+  let transaction: ReadTransaction
+  let snapshots: Table
+  let customers: Table
+  let checkpoints: Table
+
+  /// The stored snapshot of a session, nil when there is none. It can't outlive the view.
+  @_lifetime(borrow self)
+  public borrowing func snapshot(_ key: SessionKey) throws(ProjectionsError) -> Span<UInt8>? {
+    do throws(LMDBError) {
+      return try transaction.value(snapshots, key.bytes.span)
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// How far `tenant`'s log has been folded in.
+  public borrowing func checkpoint(of tenant: TenantID) throws(ProjectionsError) -> LogTail {
+    do {
+      let key = Array(tenant.description.utf8)
+      guard let value = try transaction.value(checkpoints, key.span) else { return .empty }
+      return try Checkpoint.decode(value, key: key.span)
+    } catch {
+      throw ProjectionsError(error)
+    }
+  }
+
+  /// The tenants that have a checkpoint.
+  public borrowing func tenants() throws(ProjectionsError) -> [TenantID] {
+    do {
+      var cursor = try transaction.cursor(checkpoints)
+      var tenants: [TenantID] = []
+      while let entry = try cursor.next() {
+        guard let tenant = String(validating: entry.key).flatMap({ TenantID($0) }) else {
+          throw DamagedRecord("a checkpoint names no tenant")
+        }
+        tenants.append(tenant)
+      }
+      return tenants
+    } catch {
+      throw ProjectionsError(error)
+    }
+  }
+
+  /// The sessions that carry or carried a customer's id, in order, at most `limit` after `session`.
+  public borrowing func sessions(
+    of customer: String, in tenant: TenantID, after session: SessionID? = nil, limit: Int
+  ) throws(ProjectionsError) -> [SessionID] {
+    do {
+      var cursor = try transaction.cursor(customers)
+      let prefix = CustomerKey.prefix(tenant, customer: customer)
+      var next = try cursor.seek((prefix + Array((session?.description ?? "").utf8)).span)
+      var sessions: [SessionID] = []
+      while sessions.count < limit, let entry = next, let id = try Self.session(entry.key, after: prefix) {
+        if id != session { sessions.append(id) }
+        next = try cursor.next()
+      }
+      return sessions
+    } catch {
+      throw ProjectionsError(error)
+    }
+  }
+
+  /// Hands each of `tenant`'s snapshots to `body`, in the order of the session ids' bytes.
+  public borrowing func forEachSnapshot(
+    of tenant: TenantID, _ body: (SessionID, Span<UInt8>) -> Void
+  ) throws(ProjectionsError) {
+    do {
+      let prefix = Array(tenant.description.utf8) + [0]
+      var cursor = try transaction.cursor(snapshots)
+      var next = try cursor.seek(prefix.span)
+      while let entry = next, let id = try Self.session(entry.key, after: prefix) {
+        body(id, entry.value)
+        next = try cursor.next()
+      }
+    } catch {
+      throw ProjectionsError(error)
+    }
+  }
+
+  /// Hands each of `tenant`'s entries in the index of customers to `body`, in order.
+  public borrowing func forEachCustomer(
+    of tenant: TenantID, _ body: (CustomerKey) -> Void
+  ) throws(ProjectionsError) {
+    do {
+      let prefix = Array(tenant.description.utf8) + [0]
+      var cursor = try transaction.cursor(customers)
+      var next = try cursor.seek(prefix.span)
+      while let entry = next, entry.key.hasPrefix(prefix) {
+        body(CustomerKey(stored: [UInt8](copying: entry.key)))
+        next = try cursor.next()
+      }
+    } catch {
+      throw ProjectionsError(error)
+    }
+  }
+
+  /// How many sessions have a snapshot.
+  public borrowing func sessionCount() throws(ProjectionsError) -> Int {
+    do throws(LMDBError) {
+      return try transaction.count(snapshots)
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// The session in a key that begins with `prefix`, nil when the key doesn't.
+  private static func session(_ key: Span<UInt8>, after prefix: [UInt8]) throws(DamagedRecord) -> SessionID? {
+    guard key.hasPrefix(prefix) else { return nil }
+    guard let id = String(validating: key.extracting(prefix.count..<key.count)).flatMap({ SessionID($0) }) else {
+      throw DamagedRecord("a key of the projections names no session")
+    }
+    return id
+  }
+}
+
+extension Span where Element == UInt8 {
+  fileprivate func hasPrefix(_ prefix: [UInt8]) -> Bool {
+    count >= prefix.count && extracting(0..<prefix.count).isEqual(to: prefix.span)
+  }
+}
