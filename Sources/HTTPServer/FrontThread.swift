@@ -15,7 +15,7 @@ final class FrontThread: Sendable {
   /// An eventfd that ends the waiting.
   private let wake: Int32
   private let isStopping = Atomic(false)
-  private let thread = Mutex<Thread?>(nil)
+  private let thread = Monitor<Thread?>(nil)
 
   /// Between two looks at the deadlines, in milliseconds.
   private static let roundMilliseconds: Int32 = 250

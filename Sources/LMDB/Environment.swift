@@ -1,6 +1,5 @@
 internal import CLMDB
 internal import Platform
-internal import Synchronization
 
 /// An LMDB environment: one folder with a memory-mapped data file and a lock file, shared by threads and processes.
 ///
@@ -11,7 +10,7 @@ internal import Synchronization
   let handle: OpaquePointer
   /// The folder that holds the environment.
   public let path: String
-  private let idleReaders = Mutex<[Reader]>([])
+  private let idleReaders = Monitor<[Reader]>([])
 
   /// A read transaction of LMDB's that waits to be renewed.
   @safe struct Reader: @unchecked Sendable {

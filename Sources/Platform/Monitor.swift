@@ -2,15 +2,16 @@ internal import Glibc
 
 /// A value guarded by a lock that threads can wait on: a mutex with its condition variable.
 ///
-/// `Mutex` of the standard library has no way to wait for a change; this has, and nothing else.
-@safe public final class Monitor<State>: @unchecked Sendable {
+/// The project's only lock. `Mutex` of the standard library has no way to wait for a change, and the thread sanitizer
+/// doesn't see it: it takes correct uses for races.
+@safe public final class Monitor<State: ~Copyable>: @unchecked Sendable {
   // Sendable although it holds pointers: `state` is reached only with `mutex` held, and the pointers never change.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var state: State
 
   /// A monitor over `state`, which belongs to it from then on.
-  public init(_ state: sending State) {
+  public init(_ state: consuming sending State) {
     unsafe mutex = .allocate(capacity: 1)
     unsafe condition = .allocate(capacity: 1)
     self.state = state
@@ -32,10 +33,12 @@ internal import Glibc
   }
 
   /// Runs `body` with the lock held. `body` does no I/O and takes no other lock.
-  public func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+  public func withLock<Result, Failure: Error>(
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
-    return body(&state)
+    return try body(&state)
   }
 
   /// Runs `body` with the lock held, then wakes every thread that waits.

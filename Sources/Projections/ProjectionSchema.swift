@@ -25,6 +25,10 @@ enum ProjectionSchema {
 public struct SessionKey: Hashable, Comparable, Sendable {
   /// The key's bytes, at most 217.
   public let bytes: [UInt8]
+  /// Of the bytes, once for all look-ups. Seeded for each process, so that nobody can choose ids that collide.
+  private let hash: UInt64
+
+  private static let hashSeed = UInt64.random(in: .min ... .max)
 
   /// The key of `session` within `tenant`.
   public init(_ tenant: TenantID, _ session: SessionID) {
@@ -36,7 +40,16 @@ public struct SessionKey: Hashable, Comparable, Sendable {
     bytes.append(0)
     bytes.append(contentsOf: id)
     self.bytes = bytes
+    hash = checksum(bytes.span, seed: Self.hashSeed)
   }
+
+  /// Whether both name the same session.
+  public static func == (left: SessionKey, right: SessionKey) -> Bool {
+    left.hash == right.hash && left.bytes == right.bytes
+  }
+
+  /// Feeds the hash that has been computed.
+  public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 
   /// In the order of the bytes, which is the order on disk.
   public static func < (left: SessionKey, right: SessionKey) -> Bool {

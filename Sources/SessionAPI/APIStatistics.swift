@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Platform
 
 /// Counts of answered requests by operation and status.
 public final class APIStatistics: Sendable {
@@ -8,7 +8,7 @@ public final class APIStatistics: Sendable {
   }
 
   // A short lock: a dictionary's update, nothing else.
-  private let counts = Mutex<[Key: UInt64]>([:])
+  private let counts = Monitor<[Key: UInt64]>([:])
 
   func count(_ operation: Operation?, status: Int) {
     counts.withLock { $0[Key(operation: operation, status: status), default: 0] += 1 }

@@ -61,8 +61,8 @@ public final class SessionStore: Sendable {
   let now: @Sendable () -> Instant
   private let observer: Observer
   private let queue: CommandQueue
-  private let salts = Mutex(RandomBytes())
-  private let threads = Mutex<[Thread]>([])
+  private let salts = Monitor(RandomBytes())
+  private let threads = Monitor<[Thread]>([])
   private let isFailed = Atomic<Bool>(false)
   private let maintenance = Monitor(false)
   private let lock: FileLock

@@ -1,5 +1,4 @@
 internal import Platform
-internal import Synchronization
 
 /// Verifies bearer tokens: JWTs (RFC 7519) signed by one of the configured issuers. Threads may share it.
 ///
@@ -22,8 +21,8 @@ public final class TokenVerifier: Sendable {
   private let issuers: [IssuerConfiguration]
   private let issuersByName: [String: IssuerConfiguration]
   private let cacheLimit: Int
-  private let state: Mutex<State>
-  private let reloading = Mutex(())
+  private let state: Monitor<State>
+  private let reloading = Monitor(())
 
   /// Reads the issuers' key files.
   ///
@@ -46,7 +45,7 @@ public final class TokenVerifier: Sendable {
     self.issuersByName = issuersByName
     self.cacheLimit = cacheLimit
     keyFiles = outcomes
-    state = Mutex(State(keys: keys, cache: TokenCache(limit: cacheLimit)))
+    state = Monitor(State(keys: keys, cache: TokenCache(limit: cacheLimit)))
   }
 
   /// Reads the issuers' key files again. A file that cannot be used leaves its issuer's keys as they are, and the outcome

@@ -1,8 +1,8 @@
-internal import Synchronization
+internal import Platform
 
 /// A part of the service that others refer to before it is there.
 final class Late<Value: Sendable>: Sendable {
-  private let stored = Mutex<Value?>(nil)
+  private let stored = Monitor<Value?>(nil)
 
   var value: Value? { stored.withLock { $0 } }
 
