@@ -505,7 +505,7 @@ CSimdjsonProblem prepare(const uint8_t *json, size_t count, size_t &offset) noex
   // simdjson.h: "The input buf should be readable up to buf + SIMDJSON_PADDING".
   if (!scratch.json.reserve(count + simdjson::SIMDJSON_PADDING) ||
       !scratch.text.reserve(count + simdjson::SIMDJSON_PADDING) || !scratch.reserve_index(count)) {
-    return CSimdjsonProblemOutOfMemory;
+    return CSimdjsonProblemUnavailable;
   }
   uint8_t *const copy = scratch.json.items.get();
   std::memcpy(copy, json, count);
@@ -525,14 +525,14 @@ CSimdjsonProblem prepare(const uint8_t *json, size_t count, size_t &offset) noex
       offset = string_fault(json, count, false);
       return CSimdjsonProblemUnterminatedString;
     case simdjson::MEMALLOC:
-      return CSimdjsonProblemOutOfMemory;
+      return CSimdjsonProblemUnavailable;
     default:
       return CSimdjsonProblemUnexpected;
   }
   // A name, its colon and its value are three structural bytes.
   const size_t most_members = scratch.index->n_structural_indexes / 3 + 1;
   if (!scratch.members.reserve(most_members) || !scratch.names.reserve(most_members)) {
-    return CSimdjsonProblemOutOfMemory;
+    return CSimdjsonProblemUnavailable;
   }
   return CSimdjsonProblemNone;
 }

@@ -5,7 +5,7 @@ public import SessionModel
 //
 //   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotRecord
 //   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  nothing: a session that carries or carried the customer
-//   checkpoints  tenant                                     →  u64 position, 32 chain, i64 recorded at, u64 checksum
+//   checkpoints  tenant                                     →  Checkpoint
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
 

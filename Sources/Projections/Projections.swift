@@ -105,9 +105,9 @@ public final class Projections: Sendable {
       for (key, snapshot) in ordered { try transaction.put(snapshots, key.bytes.span, snapshot.span) }
       let nothing: [UInt8] = []
       for key in publication.customers.sorted() { try transaction.put(customers, key.bytes.span, nothing.span) }
-      for (tenant, tail) in publication.tails {
+      for (tenant, checkpoint) in publication.checkpoints {
         let key = Array(tenant.description.utf8)
-        try transaction.put(checkpoints, key.span, Checkpoint.encode(tail, key: key.span).span)
+        try transaction.put(checkpoints, key.span, checkpoint.encoded(key: key.span).span)
       }
       try transaction.commit()
     } catch {

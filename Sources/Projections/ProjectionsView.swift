@@ -1,4 +1,3 @@
-public import EventLog
 internal import LMDB
 internal import Platform
 internal import SessionCodec
@@ -22,11 +21,11 @@ public struct ProjectionsView: ~Copyable {
   }
 
   /// How far `tenant`'s log has been folded in.
-  public borrowing func checkpoint(of tenant: TenantID) throws(ProjectionsError) -> LogTail {
+  public borrowing func checkpoint(of tenant: TenantID) throws(ProjectionsError) -> Checkpoint {
     do {
       let key = Array(tenant.description.utf8)
-      guard let value = try transaction.value(checkpoints, key.span) else { return .empty }
-      return try Checkpoint.decode(value, key: key.span)
+      guard let value = try transaction.value(checkpoints, key.span) else { return .start }
+      return try Checkpoint(decoding: value, key: key.span)
     } catch {
       throw ProjectionsError(error)
     }

@@ -1,14 +1,13 @@
-public import EventLog
 public import SessionModel
 
-/// What a stretch of the log folds into: the newest snapshots, index entries and tails.
+/// What a stretch of the log folds into: the newest snapshots, index entries and checkpoints.
 public struct Publication: Sendable {
   /// The newest snapshot of each session that changed.
   public private(set) var snapshots: [SessionKey: [UInt8]] = [:]
   /// Entries to add to the index of customers.
   public private(set) var customers: Set<CustomerKey> = []
   /// How far each tenant's log has been folded in.
-  public private(set) var tails: [TenantID: LogTail] = [:]
+  public private(set) var checkpoints: [TenantID: Checkpoint] = [:]
   /// The number of events folded in.
   public private(set) var eventCount = 0
   /// Roughly the memory that all of it takes.
@@ -18,7 +17,7 @@ public struct Publication: Sendable {
   public init() {}
 
   /// Whether nothing has been folded in.
-  public var isEmpty: Bool { tails.isEmpty }
+  public var isEmpty: Bool { checkpoints.isEmpty }
 
   /// Takes in the newest snapshot of a session.
   public mutating func setSnapshot(_ snapshot: [UInt8], of key: SessionKey) {
@@ -31,9 +30,9 @@ public struct Publication: Sendable {
   }
 
   /// Takes in that `event` of `tenant` was folded, with what the index of customers has to know of it.
-  public mutating func note(_ event: Event, of tenant: TenantID, tail: LogTail) {
+  public mutating func note(_ event: Event, of tenant: TenantID, checkpoint: Checkpoint) {
     eventCount += 1
-    tails[tenant] = tail
+    checkpoints[tenant] = checkpoint
     for change in event.changes.fields where change.field == .customerID {
       guard let customer = change.value else { continue }
       let key = CustomerKey(tenant, customer: customer, event.sessionID)
@@ -47,7 +46,7 @@ public struct Publication: Sendable {
     for key in later.customers where customers.insert(key).inserted {
       byteCount += key.bytes.count + Self.entryOverheadBytes
     }
-    for (tenant, tail) in later.tails { tails[tenant] = tail }
+    for (tenant, checkpoint) in later.checkpoints { checkpoints[tenant] = checkpoint }
     eventCount += later.eventCount
   }
 

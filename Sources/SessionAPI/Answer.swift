@@ -90,6 +90,13 @@ struct AnswerFactory: Sendable {
   /// The answer to more work than there is room for.
   static let overloaded = error(503, "Too many changes wait to be written; try again", fields: retry)
 
+  /// The answer to a tenant that asks for more changes than it may.
+  static func tooManyWrites(retryAfterSeconds: Int) -> HTTPResponse {
+    error(
+      429, "The tenant asks for more changes a second than it may; try again later",
+      fields: [HTTPResponse.Field(.retryAfter, "\(retryAfterSeconds)")])
+  }
+
   private static let retry = [HTTPResponse.Field(.retryAfter, "1")]
 
   /// The answer to a refused command.
@@ -117,6 +124,10 @@ struct AnswerFactory: Sendable {
       return Self.error(
         400, "The request is not valid", session: session,
         details: ["context: has \(maximum) attributes, which is the limit"])
+    case .tooManySessions(let maximum):
+      return Self.error(
+        507, "The tenant has \(maximum) open sessions, which is its limit; end some or raise the limit",
+        session: session)
     case .idempotencyKeyReused:
       return Self.error(
         422, "The Idempotency-Key belongs to another request", session: session,

@@ -14,6 +14,8 @@ public struct SessionAPI: HTTPHandler {
     public var bodyLimits = BodyLimits()
     /// Which web pages may call.
     public var cors = CORSPolicy(origins: [])
+    /// How many changes each tenant may ask for in a second; 0: any number.
+    public var writesPerSecondPerTenant = 0
     /// Whether a request for an own session that doesn't exist begins it.
     public var beginsOwnSessions = false
 
@@ -27,6 +29,7 @@ public struct SessionAPI: HTTPHandler {
   let answers: AnswerFactory
   /// Counts of requests, for metrics.
   public let statistics = APIStatistics()
+  private let writeRates: RateLimiter
   private let log: @Sendable (String) -> Void
 
   /// An API over `store` for callers that `authorizer` lets in. `log` is told of failures that an operator must see.
@@ -38,6 +41,7 @@ public struct SessionAPI: HTTPHandler {
     self.configuration = configuration
     self.authorizer = authorizer
     self.log = log
+    writeRates = RateLimiter(perSecond: configuration.writesPerSecondPerTenant)
     answers = AnswerFactory(conflictStatus: configuration.conflictStatus)
   }
 
@@ -73,6 +77,9 @@ public struct SessionAPI: HTTPHandler {
       case .getContext, .getOwnContext:
         read(request)
       default:
+        if let seconds = writeRates.secondsToWait(target.tenant) {
+          return responder.respond(AnswerFactory.tooManyWrites(retryAfterSeconds: seconds))
+        }
         let proof = try authorizer.customerProof(
           exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
         write(request, customerProof: proof)

@@ -6,12 +6,18 @@ public struct DecisionRules: Equatable, Sendable {
   public var tombstoneSeconds: Int64
   /// How many attributes a session may have.
   public var maximumAttributes: Int
+  /// How many sessions of one tenant may be open at once; 0: any number.
+  public var maximumSessions: UInt64
 
   /// Rules with the defaults of the API contract.
-  public init(timeToLive: TimeToLive = TimeToLive(), tombstoneSeconds: Int64 = 86400, maximumAttributes: Int = 100) {
+  public init(
+    timeToLive: TimeToLive = TimeToLive(), tombstoneSeconds: Int64 = 86400, maximumAttributes: Int = 100,
+    maximumSessions: UInt64 = 0
+  ) {
     self.timeToLive = timeToLive
     self.tombstoneSeconds = tombstoneSeconds
     self.maximumAttributes = maximumAttributes
+    self.maximumSessions = maximumSessions
   }
 }
 
@@ -27,9 +33,13 @@ public enum Decision: Equatable, Sendable {
 
 /// Decides on a command in a session's state; nil stands for a session without events. Pure: no I/O, no clock.
 ///
+/// `openSessions` is the number of the tenant's sessions that are open, for the limit on them.
+///
 /// The order of the checks is part of the contract: an answer that was given before is repeated first, then comes
 /// whether there is a session, then whether the caller may, then what it believes.
-public func decide(_ command: Command, on state: Session?, at now: Instant, by rules: DecisionRules) -> Decision {
+public func decide(
+  _ command: Command, on state: Session?, at now: Instant, by rules: DecisionRules, openSessions: UInt64 = 0
+) -> Decision {
   // 1. An idempotency key that this session knows: the first answer again.
   if let key = command.request.key, let accepted = state?.acceptedRequests.last(where: { $0.key == key }) {
     return accepted.fingerprint == command.request.fingerprint
@@ -37,7 +47,7 @@ public func decide(_ command: Command, on state: Session?, at now: Instant, by r
   }
   // 2. Without a live session only an upsert goes on, and it begins one.
   guard let session = state, session.isLive(at: now, timeToLive: rules.timeToLive) else {
-    return begin(command, after: state, at: now, by: rules)
+    return begin(command, after: state, at: now, by: rules, openSessions: openSessions)
   }
   // 3. Whoever changes a customer's context has to be that customer.
   if let rejection = command.checkCustomer(of: session.context) { return .reject(rejection) }
@@ -50,7 +60,9 @@ public func decide(_ command: Command, on state: Session?, at now: Instant, by r
   return change(session, as: command.action, by: rules)
 }
 
-private func begin(_ command: Command, after state: Session?, at now: Instant, by rules: DecisionRules) -> Decision {
+private func begin(
+  _ command: Command, after state: Session?, at now: Instant, by rules: DecisionRules, openSessions: UInt64
+) -> Decision {
   if let state, state.status == .ended, now < state.activeAt.advanced(bySeconds: rules.tombstoneSeconds) {
     return .reject(.sessionEnded)
   }
@@ -62,6 +74,10 @@ private func begin(_ command: Command, after state: Session?, at now: Instant, b
   if let rejection = command.checkCustomer(of: SessionContext()) { return .reject(rejection) }
   // RFC 9110, 13.1.1: If-Match is false where there is no current representation.
   guard command.precondition.ifMatch == nil else { return .reject(.preconditionFailed(current: nil)) }
+  // A session whose expiry isn't recorded yet is counted already.
+  guard rules.maximumSessions == 0 || state?.status == .active || openSessions < rules.maximumSessions else {
+    return .reject(.tooManySessions(maximum: rules.maximumSessions))
+  }
   return .append(
     kind: .started, life: (state?.life ?? 0) + 1, version: 1,
     changes: ContextChanges(from: SessionContext(), to: context))

@@ -14,6 +14,8 @@ public enum Rejection: Equatable, Sendable {
   case attributeNotFound(String)
   /// The session has as many attributes as it may.
   case tooManyAttributes(maximum: Int)
+  /// The tenant has as many open sessions as it may; none is ended to make room.
+  case tooManySessions(maximum: UInt64)
   /// The idempotency key belongs to another request of this session.
   case idempotencyKeyReused
   /// The context has a customer, and the caller sent no proof of being that customer.

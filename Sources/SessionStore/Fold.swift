@@ -25,10 +25,18 @@ struct Fold {
     return try current(key)
   }
 
-  /// Folds `event` of `tenant` into the state of its session, which `before` is.
-  mutating func apply(_ event: Event, of tenant: TenantID, key: SessionKey, before: Session?, tail: LogTail) {
-    states[key] = evolve(before, event)
-    publication.note(event, of: tenant, tail: tail)
+  /// Folds `event`, which follows `checkpoint` in `tenant`'s log and ends it at `tail`, into the state `before` of its
+  /// session. Moves the checkpoint on.
+  mutating func apply(
+    _ event: Event, of tenant: TenantID, key: SessionKey, before: Session?, tail: LogTail,
+    checkpoint: inout Checkpoint
+  ) {
+    let after = evolve(before, event)
+    let isOpen = after.status == .active
+    checkpoint.tail = tail
+    if before.isOpen != isOpen { checkpoint.openSessions = checkpoint.openSessions &+ (isOpen ? 1 : .max) }
+    states[key] = after
+    publication.note(event, of: tenant, checkpoint: checkpoint)
   }
 
   /// What the fold changes in the projections.
@@ -38,4 +46,9 @@ struct Fold {
     }
     return publication
   }
+}
+
+extension Session? {
+  /// Whether the session counts as open: begun and, as far as events tell, neither ended nor expired.
+  var isOpen: Bool { self?.status == .active }
 }

@@ -19,8 +19,8 @@ struct Recovery {
     do {
       let view = try projections.view()
       for tenant in try view.tenants() {
-        let checkpoint = try view.checkpoint(of: tenant)
-        guard try checkpoint.position > 0 && log.holds(checkpoint, of: tenant) else { return false }
+        let tail = try view.checkpoint(of: tenant).tail
+        guard try tail.position > 0 && log.holds(tail, of: tenant) else { return false }
       }
       return true
     } catch ProjectionsError.damaged {
@@ -30,53 +30,57 @@ struct Recovery {
     }
   }
 
-  /// Folds what the log has beyond the checkpoints, for all tenants. Returns the logs' tails and the number of events.
+  /// Folds what the log has beyond the checkpoints, for all tenants. Returns how far each log goes and the number of events.
   /// `progress` is told how many events have been folded so far.
-  func run(progress: (Int) -> Void) throws(StoreError) -> (tails: [TenantID: LogTail], events: Int) {
+  func run(
+    progress: (Int) -> Void
+  ) throws(StoreError) -> (
+    checkpoints: [TenantID: Checkpoint], events: Int
+  ) {
     do {
-      var tails: [TenantID: LogTail] = [:]
+      var checkpoints: [TenantID: Checkpoint] = [:]
       var events = 0
       for tenant in try log.tenants() {
         let checkpoint = try projections.view().checkpoint(of: tenant)
-        tails[tenant] = try fold(tenant, after: checkpoint) { count throws(StoreError) in
+        checkpoints[tenant] = try fold(tenant, after: checkpoint) { count throws(StoreError) in
           events += count
           progress(events)
           // Nothing else drains the overlay yet.
           if overlay.isHalfFull { try flush() }
         }
       }
-      return (tails, events)
+      return (checkpoints, events)
     } catch {
       throw StoreError(error)
     }
   }
 
-  /// Folds what `tenant`'s log has beyond `tail` into the overlay; returns the new tail.
+  /// Folds what `tenant`'s log has beyond `checkpoint` into the overlay; returns how far it goes.
   func fold(
-    _ tenant: TenantID, after tail: LogTail, published: (Int) throws(StoreError) -> Void = { _ in }
-  ) throws(StoreError) -> LogTail {
-    var tail = tail
+    _ tenant: TenantID, after checkpoint: Checkpoint, published: (Int) throws(StoreError) -> Void = { _ in }
+  ) throws(StoreError) -> Checkpoint {
+    var checkpoint = checkpoint
     do {
       while true {
         var fold = Fold(over: snapshots.session)
         var failure: ProjectionsError?
-        let start = tail.position
+        let start = checkpoint.tail.position
         _ = try log.replay(tenant, after: start, limit: Self.eventsPerPublication) { frame throws(DamagedRecord) in
           guard failure == nil else { return }
           let event = try frame.event()
           let key = SessionKey(tenant, event.sessionID)
           do throws(ProjectionsError) {
             let before = try fold.state(key)
-            tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
-            fold.apply(event, of: tenant, key: key, before: before, tail: tail)
+            let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
+            fold.apply(event, of: tenant, key: key, before: before, tail: tail, checkpoint: &checkpoint)
           } catch {
             failure = error
           }
         }
         if let failure { throw failure }
-        guard tail.position > start else { return tail }
+        guard checkpoint.tail.position > start else { return checkpoint }
         overlay.publish(fold.finish())
-        try published(Int(tail.position - start))
+        try published(Int(checkpoint.tail.position - start))
       }
     } catch {
       throw StoreError(error)

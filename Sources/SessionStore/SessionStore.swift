@@ -83,7 +83,7 @@ public final class SessionStore: Sendable {
     lock = try directory.claim()
     queue = CommandQueue(capacity: configuration.queueCapacity)
     overlay = Overlay(maximumBytes: configuration.overlayBytes)
-    let recovered: (tails: [TenantID: LogTail], events: Int)
+    let recovered: (checkpoints: [TenantID: Checkpoint], events: Int)
     do {
       log = try EventLog(path: directory.log, options: configuration.environment)
       projections = try Self.openProjections(directory, log, configuration, observer)
@@ -93,7 +93,7 @@ public final class SessionStore: Sendable {
     } catch {
       throw StoreError(error)
     }
-    start(tails: recovered.tails)
+    start(from: recovered.checkpoints)
   }
 
   private static func openProjections(
@@ -138,10 +138,10 @@ public final class SessionStore: Sendable {
   /// How many commands wait for the writer.
   public var queueDepth: Int { queue.depth }
 
-  private func start(tails: [TenantID: LogTail]) {
+  private func start(from checkpoints: [TenantID: Checkpoint]) {
     threads.withLock { threads in
       threads = [
-        Thread(name: "writer") { self.write(tails: tails) },
+        Thread(name: "writer") { self.write(from: checkpoints) },
         Thread(name: "projector") { self.project() },
         Thread(name: "maintenance") { self.maintain() },
       ]
@@ -150,10 +150,10 @@ public final class SessionStore: Sendable {
 
   // MARK: The threads
 
-  private func write(tails: [TenantID: LogTail]) {
+  private func write(from checkpoints: [TenantID: Checkpoint]) {
     let recovery = Recovery(log: log, overlay: overlay, projections: projections)
-    var cycle = WriterCycle(log: log, overlay: overlay, snapshots: snapshots, tails: tails, now: now) {
-      tenant, tail throws(StoreError) in try recovery.fold(tenant, after: tail)
+    var cycle = WriterCycle(log: log, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: now) {
+      tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint)
     }
     while let batch = queue.takeAll(waitingMilliseconds: 1000) {
       if batch.isEmpty { continue }

@@ -96,7 +96,7 @@ extension Verification.Report {
 /// The proof of one tenant: its chain from the first record on, and the fold that its snapshots must equal.
 private struct TenantProof {
   let tenant: TenantID
-  let checkpoint: LogTail
+  let checkpoint: Checkpoint
   var tail = LogTail.empty
   var events: UInt64 = 0
   var comparedSnapshots = 0
@@ -110,10 +110,9 @@ private struct TenantProof {
   private var atCheckpoint: [SessionID: Session] = [:]
   private var customers: Set<CustomerKey> = []
 
-  init(_ tenant: TenantID, checkpoint: LogTail) {
+  init(_ tenant: TenantID, checkpoint: Checkpoint) {
     self.tenant = tenant
     self.checkpoint = checkpoint
-    if checkpoint.position == 0 { atCheckpoint = [:] }
   }
 
   private mutating func report(_ problem: String, at position: UInt64?) {
@@ -145,8 +144,8 @@ private struct TenantProof {
     } catch {
       lose(position, error.reason)
     }
-    if position == checkpoint.position {
-      if frame.chain != checkpoint.chain { report("the projections were folded from another log", at: position) }
+    if position == checkpoint.tail.position {
+      if frame.chain != checkpoint.tail.chain { report("the projections were folded from another log", at: position) }
       atCheckpoint = latest
     }
   }
@@ -155,7 +154,7 @@ private struct TenantProof {
     report(reason, at: position)
     damaged.insert(position)
     isChained = false
-    if position == checkpoint.position { atCheckpoint = latest }
+    if position == checkpoint.tail.position { atCheckpoint = latest }
   }
 
   private mutating func fold(_ event: Event) {
@@ -172,7 +171,7 @@ private struct TenantProof {
       report("has version \(event.version) after \(before?.version ?? 0)", at: event.position)
     }
     latest[event.sessionID] = evolve(before, event)
-    guard event.position <= checkpoint.position else { return }
+    guard event.position <= checkpoint.tail.position else { return }
     for change in event.changes.fields where change.field == .customerID {
       if let customer = change.value { customers.insert(CustomerKey(tenant, customer: customer, event.sessionID)) }
     }
@@ -180,8 +179,12 @@ private struct TenantProof {
 
   /// Compares what was folded up to the checkpoint with what the projections hold.
   mutating func compare(_ view: borrowing ProjectionsView) throws(ProjectionsError) {
-    guard checkpoint.position <= tail.position else {
-      return report("the projections are ahead of the log: \(checkpoint.position) to \(tail.position)", at: nil)
+    guard checkpoint.tail.position <= tail.position else {
+      return report("the projections are ahead of the log: \(checkpoint.tail.position) to \(tail.position)", at: nil)
+    }
+    let open = atCheckpoint.values.filter { $0.status == .active }.count
+    if unknown.isEmpty && open != checkpoint.openSessions {
+      report("the checkpoint counts \(checkpoint.openSessions) open sessions instead of \(open)", at: nil)
     }
     var expected = atCheckpoint
     var problems: [String] = []

@@ -9,19 +9,20 @@ struct WriterCycle {
   private let overlay: Overlay
   private let snapshots: SnapshotReader
   private let now: @Sendable () -> Instant
-  /// Folds in what somebody else appended to a tenant's log, from the given tail on; returns the new tail.
-  private let catchUp: (TenantID, LogTail) throws(StoreError) -> LogTail
-  private var tails: [TenantID: LogTail]
+  /// Folds in what somebody else appended to a tenant's log, from there on; returns how far it goes.
+  private let catchUp: (TenantID, Checkpoint) throws(StoreError) -> Checkpoint
+  /// The end of each tenant's log, and what has been counted up to there.
+  private var checkpoints: [TenantID: Checkpoint]
 
   init(
-    log: any CommitLog, overlay: Overlay, snapshots: SnapshotReader, tails: [TenantID: LogTail],
+    log: any CommitLog, overlay: Overlay, snapshots: SnapshotReader, checkpoints: [TenantID: Checkpoint],
     now: @escaping @Sendable () -> Instant,
-    catchUp: @escaping (TenantID, LogTail) throws(StoreError) -> LogTail
+    catchUp: @escaping (TenantID, Checkpoint) throws(StoreError) -> Checkpoint
   ) {
     self.log = log
     self.overlay = overlay
     self.snapshots = snapshots
-    self.tails = tails
+    self.checkpoints = checkpoints
     self.now = now
     self.catchUp = catchUp
   }
@@ -33,7 +34,7 @@ struct WriterCycle {
   /// end and recover.
   mutating func run(_ batch: [PendingCommand], rules: DecisionRules) throws(StoreError) -> [CommandOutcome] {
     while true {
-      var draft = Draft(after: tails, fold: Fold(over: snapshots.session))
+      var draft = Draft(after: checkpoints, fold: Fold(over: snapshots.session))
       // 1. Decide each command in the state that the ones before it lead to; encode the events of accepted ones.
       let time = now()
       for pending in batch { draft.decide(pending, at: time, rules: rules) }
@@ -48,28 +49,28 @@ struct WriterCycle {
       switch outcome {
       case .committed:
         // 3. Show them to readers. Only then may anybody be told.
-        tails.merge(draft.tails) { _, new in new }
+        checkpoints.merge(draft.checkpoints) { _, new in new }
         overlay.publish(draft.fold.finish())
         return draft.outcomes
       case .tailMoved(let tenant):
         // Somebody else wrote first: take that in and decide again.
-        tails[tenant] = try catchUp(tenant, tails[tenant] ?? .empty)
+        checkpoints[tenant] = try catchUp(tenant, checkpoints[tenant] ?? .start)
       }
     }
   }
 
   /// A batch while it is decided.
   private struct Draft {
-    private let oldTails: [TenantID: LogTail]
-    /// The new tails of the tenants whose logs grow.
-    var tails: [TenantID: LogTail] = [:]
+    private let before: [TenantID: Checkpoint]
+    /// How far the logs that grow will go.
+    var checkpoints: [TenantID: Checkpoint] = [:]
     var fold: Fold
     var expected: [TenantID: UInt64] = [:]
     var records: [LogRecord] = []
     var outcomes: [CommandOutcome] = []
 
-    init(after tails: [TenantID: LogTail], fold: Fold) {
-      oldTails = tails
+    init(after before: [TenantID: Checkpoint], fold: Fold) {
+      self.before = before
       self.fold = fold
     }
 
@@ -85,10 +86,13 @@ struct WriterCycle {
         outcomes.append(.failed(.projections(error)))
         return
       }
-      let tail = tails[tenant] ?? oldTails[tenant] ?? .empty
+      var checkpoint = checkpoints[tenant] ?? before[tenant] ?? .start
+      let tail = checkpoint.tail
       // A clock that is set back doesn't make the log's times go back.
       let recordedAt = max(time, tail.recordedAt)
-      switch SessionModel.decide(command, on: state, at: recordedAt, by: rules) {
+      switch SessionModel.decide(
+        command, on: state, at: recordedAt, by: rules, openSessions: checkpoint.openSessions)
+      {
       case .alreadyApplied(let version):
         outcomes.append(.alreadyApplied(version: version))
       case .reject(let rejection):
@@ -100,9 +104,9 @@ struct WriterCycle {
           request: command.request)
         let frame = Frame.encode(event, tenant: tenant, salt: pending.salt.span, previousChain: tail.chain)
         let newTail = LogTail(position: event.position, chain: frame.chain, recordedAt: recordedAt)
-        if tails.updateValue(newTail, forKey: tenant) == nil { expected[tenant] = tail.position }
         records.append(LogRecord(tenant: tenant, position: event.position, frame: frame.bytes))
-        fold.apply(event, of: tenant, key: key, before: state, tail: newTail)
+        fold.apply(event, of: tenant, key: key, before: state, tail: newTail, checkpoint: &checkpoint)
+        if checkpoints.updateValue(checkpoint, forKey: tenant) == nil { expected[tenant] = tail.position }
         outcomes.append(.accepted(version: version, position: event.position))
       }
     }

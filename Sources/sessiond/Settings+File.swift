@@ -82,6 +82,8 @@ extension Settings {
     try limits.number("textBytes", 16...200, into: &api.bodyLimits.maximumTextBytes)
     try limits.number("connections", 1...1_000_000, into: &server.maximumConnections)
     try limits.number("connectionsPerAddress", 0...1_000_000, into: &server.maximumConnectionsPerAddress)
+    try limits.number("sessionsPerTenant", 0...Int.max, into: &store.rules.maximumSessions)
+    try limits.number("writesPerSecondPerTenant", 0...1_000_000, into: &api.writesPerSecondPerTenant)
     try limits.number("queuedCommands", 1...1_000_000, into: &store.queueCapacity)
     try limits.number("overlayBytes", (1 << 20)...(1 << 36), into: &store.overlayBytes)
   }

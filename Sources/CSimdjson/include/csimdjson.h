@@ -48,7 +48,8 @@ typedef enum __attribute__((enum_extensibility(closed))) : uint8_t {
 /// Why a document is refused.
 typedef enum __attribute__((enum_extensibility(closed))) : uint8_t {
   CSimdjsonProblemNone,
-  CSimdjsonProblemOutOfMemory,
+  /// There is no memory, or simdjson has no implementation for this processor.
+  CSimdjsonProblemUnavailable,
   /// More than csimdjson_maximum_bytes.
   CSimdjsonProblemTooLarge,
   /// Nothing but whitespace.

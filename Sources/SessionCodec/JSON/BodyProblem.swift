@@ -22,7 +22,7 @@ extension BodyProblem {
     let offset = document.problemOffset
     switch document.problem {
     case .none: return nil
-    case .outOfMemory: fatalError("no memory to read a request body")
+    case .unavailable: fatalError("simdjson cannot read a request body: no memory, or no support for this processor")
     case .tooLarge: self.init(body: "is larger than \(csimdjson_maximum_bytes) bytes")
     case .empty: self.init(body: "is empty; a JSON object is expected")
     case .notAnObject: self.init(body: "must be a JSON object")

@@ -1,0 +1,39 @@
+internal import Platform
+internal import SessionModel
+
+/// Lets each tenant make so many changes a second, with a burst of one second's worth (token bucket).
+///
+/// Only authorised requests are counted, so that a stranger can't use up a tenant's share.
+final class RateLimiter: Sendable {
+  private struct Bucket {
+    /// When the next change is due at an even rate; at most a second in the past.
+    var nextNanoseconds: UInt64
+  }
+
+  private let intervalNanoseconds: UInt64
+  private let buckets = Monitor<[TenantID: Bucket]>([:])
+  private let now: @Sendable () -> UInt64
+
+  private static let second: UInt64 = 1_000_000_000
+
+  /// A limiter of `perSecond` changes a second; 0: any number. `now` gives nanoseconds that only grow.
+  init(perSecond: Int, now: @escaping @Sendable () -> UInt64 = { monotonicNanoseconds() }) {
+    intervalNanoseconds = perSecond == 0 ? 0 : Self.second / UInt64(perSecond)
+    self.now = now
+  }
+
+  /// Counts a change of `tenant`; when it is one too many, the seconds after which there is room again, at least 1.
+  func secondsToWait(_ tenant: TenantID) -> Int? {
+    guard intervalNanoseconds > 0 else { return nil }
+    let now = self.now()
+    return buckets.withLock { buckets in
+      let next = max(buckets[tenant]?.nextNanoseconds ?? 0, now > Self.second ? now - Self.second : 0)
+      // Room: the even schedule isn't ahead of the clock.
+      guard next + intervalNanoseconds <= now else {
+        return Int((next + intervalNanoseconds - now + Self.second - 1) / Self.second)
+      }
+      buckets[tenant] = Bucket(nextNanoseconds: next + intervalNanoseconds)
+      return nil
+    }
+  }
+}
