@@ -41,7 +41,7 @@ let package = Package(
     .target(
       name: "SessionAPI",
       dependencies: ["HTTPServer", "Platform", "SessionCodec", "SessionModel", "SessionStore", "Tokens"],
-      swiftSettings: settings),
+      resources: [.embedInCode("openapi.json")], swiftSettings: settings),
     .executableTarget(
       name: "sessionctl", dependencies: ["EventLog", "Platform", "SessionCodec", "SessionModel", "SessionStore"],
       swiftSettings: settings),

@@ -90,6 +90,49 @@ extension EventLog {
     }
   }
 
+  /// Walks a session's events backwards from `position`, newest first, in one short read transaction.
+  ///
+  /// `body` returns whether to go on. Returns the position that the walk stopped before: 0 when the session has no
+  /// earlier event. Throws when a record is damaged or missing.
+  public func walk(
+    _ tenant: TenantID, from position: UInt64, limit: Int, _ body: (FrameView) throws(DamagedRecord) -> Bool
+  ) throws(EventLogError) -> UInt64 {
+    do {
+      let reader = try environment.read()
+      var next = position
+      for _ in 0..<limit where next > 0 {
+        let (previous, goesOn) = try withFrame(reader, tenant, next) { frame throws(DamagedRecord) in
+          (frame.previousPosition, try body(frame))
+        }
+        guard previous < next else {
+          throw EventLogError.damaged(tenant: tenant, position: next, reason: "its predecessor comes after it")
+        }
+        next = previous
+        if !goesOn { break }
+      }
+      return next
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// The position of `tenant`'s last record that was accepted at or before `time`, 0 when there is none.
+  /// Looks at as many records as the position has bits: times never go back within a log.
+  public func lastPosition(of tenant: TenantID, at time: Instant) throws(EventLogError) -> UInt64 {
+    do {
+      let reader = try environment.read()
+      var low: UInt64 = 0
+      var high = try Self.lastPosition(reader.cursor(events), tenant)
+      while low < high {
+        let middle = high - (high - low) / 2
+        if try withFrame(reader, tenant, middle, { $0.recordedAt }) <= time { low = middle } else { high = middle - 1 }
+      }
+      return low
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
   /// Hands up to `limit` records of `tenant` that follow `position` to `body`, in order, damaged ones too: nil where the
   /// record can't be read, with the reason. Positions that are missing are left out.
   ///

@@ -69,7 +69,9 @@ final class FrontThread: Sendable {
       }
       let accepts = isListening && now >= pausedUntil
       wait(milliseconds: isDraining ? Self.drainingRoundMilliseconds : Self.roundMilliseconds, accepts: accepts)
-      if accepts, !acceptAll(from: listeners) { pausedUntil = monotonicNanoseconds() + Self.pauseMilliseconds * 1_000_000 }
+      if accepts, !acceptAll(from: listeners) {
+        pausedUntil = monotonicNanoseconds() + Self.pauseMilliseconds * 1_000_000
+      }
     }
     if isListening {
       for listener in listeners { listener.close() }
@@ -100,7 +102,8 @@ final class FrontThread: Sendable {
         case 0: continue
         case EAGAIN: break
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-          core.log("\(listener.address): no connection can be accepted: \(text(of: errno)); raise the limit on open files")
+          core.log(
+            "\(listener.address): no connection can be accepted: \(text(of: errno)); raise the limit on open files")
           return false
         // accept(2): errors of the connection itself, which is gone.
         default: continue

@@ -113,7 +113,8 @@ internal import Synchronization
       let current = state.load(ordering: .acquiring)
       if current == .abandoned { return }
       precondition(current == .handling || current == .suspended, Self.misuse)
-      guard state.compareExchange(expected: current, desired: .answering, ordering: .acquiringAndReleasing).exchanged else {
+      guard state.compareExchange(expected: current, desired: .answering, ordering: .acquiringAndReleasing).exchanged
+      else {
         continue
       }
       if let connection {

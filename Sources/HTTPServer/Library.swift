@@ -26,7 +26,8 @@ internal import Glibc
       unescape: unescape)
     guard let daemon = unsafe cmhd_start_daemon(&start) else {
       unsafe sink.deallocate()
-      throw .cannotStart("libmicrohttpd refused to start its \(workers) worker threads; raise TasksMax or the limit on open files")
+      throw .cannotStart(
+        "libmicrohttpd refused to start its \(workers) worker threads; raise TasksMax or the limit on open files")
     }
     unsafe self.daemon = daemon
   }
@@ -60,7 +61,8 @@ private func exchange(_ context: UnsafeMutableRawPointer?) -> HTTPExchange? {
 
 /// MHD_NotifyConnectionCallback: on the connection's worker, at its start and before its socket is closed.
 private func notified(
-  _ context: UnsafeMutableRawPointer?, _ handle: OpaquePointer?, _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+  _ context: UnsafeMutableRawPointer?, _ handle: OpaquePointer?,
+  _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
   _ event: MHD_ConnectionNotificationCode
 ) {
   guard let core = unsafe core(context), let handle = unsafe handle, let slot = unsafe slot else { return }

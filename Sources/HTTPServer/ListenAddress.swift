@@ -18,7 +18,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     if text.utf8.starts(with: "unix:".utf8) {
       let path = String(text.dropFirst(5))
       guard path.utf8.first == UInt8(ascii: "/"), !path.utf8.contains(0) else {
-        throw .invalidAddress("\(text): a UNIX socket is given by its absolute path, as in unix:/run/sessiond/sessiond.sock")
+        throw .invalidAddress(
+          "\(text): a UNIX socket is given by its absolute path, as in unix:/run/sessiond/sessiond.sock")
       }
       guard path.utf8.count <= maximumPathBytes else {
         throw .invalidAddress("\(text): the path of a UNIX socket has at most \(maximumPathBytes) bytes")

@@ -23,7 +23,8 @@ struct ListenSocket: Sendable {
     var listens: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
     guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0, listens != 0 else {
-      throw .cannotListen("descriptor \(descriptor) is no listening stream socket; check the socket unit (ListenStream=)")
+      throw .cannotListen(
+        "descriptor \(descriptor) is no listening stream socket; check the socket unit (ListenStream=)")
     }
     guard let address = Self.boundAddress(descriptor) else {
       throw .cannotListen("descriptor \(descriptor) listens neither on IP nor on a UNIX socket; check the socket unit")
@@ -69,7 +70,8 @@ struct ListenSocket: Sendable {
     let bound = unsafe SocketAddress(path: path).withSocketAddress { unsafe bind(descriptor, $0, $1) }
     guard bound == 0 else { throw Self.failure(closing: descriptor, asked) }
     var status = stat()
-    guard unsafe chmod(path, 0o660) == 0, unsafe lstat(path, &status) == 0, listen(descriptor, Int32(backlog)) == 0 else {
+    guard unsafe chmod(path, 0o660) == 0, unsafe lstat(path, &status) == 0, listen(descriptor, Int32(backlog)) == 0
+    else {
       let error = Self.failure(closing: descriptor, asked)
       unsafe unlink(path)
       throw error
@@ -140,7 +142,8 @@ struct ListenSocket: Sendable {
     case EADDRNOTAVAIL:
       return .cannotListen("\(address) can't be opened: no network interface of this machine has that address")
     case EACCES where !address.isUNIX:
-      return .cannotListen("\(address) can't be opened: a port below 1024 needs CAP_NET_BIND_SERVICE; choose a higher one")
+      return .cannotListen(
+        "\(address) can't be opened: a port below 1024 needs CAP_NET_BIND_SERVICE; choose a higher one")
     case EACCES:
       return .cannotListen("\(address) can't be opened: this user may not create files in that directory")
     case ENOENT, ENOTDIR:

@@ -6,7 +6,8 @@ enum RawAnswer {
   /// Sends `response` with `Connection: close`, as far as the socket takes it at once: an answer that small always fits
   /// into a socket that nothing was sent to.
   static func send(_ response: HTTPResponse, to descriptor: Int32) {
-    var bytes = Array("HTTP/1.1 \(response.status) \(reason(response.status))\r\nDate: \(date())\r\nConnection: close\r\n".utf8)
+    var bytes = Array(
+      "HTTP/1.1 \(response.status) \(reason(response.status))\r\nDate: \(date())\r\nConnection: close\r\n".utf8)
     for field in response.fields { bytes.append(contentsOf: "\(field.name): \(field.value)\r\n".utf8) }
     bytes.append(contentsOf: "Content-Length: \(response.body.count)\r\n\r\n".utf8)
     bytes.append(contentsOf: response.body)

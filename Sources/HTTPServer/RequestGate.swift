@@ -81,7 +81,9 @@ internal import Glibc
         connection, .HEADER_KIND,
         { gate, _, name, nameLength, value, valueLength in
           // `gate` is the pointer passed below, which outlives this call; names and values are never null for headers.
-          guard let gate = unsafe gate?.assumingMemoryBound(to: RequestGate.self), let name = unsafe name else { return .NO }
+          guard let gate = unsafe gate?.assumingMemoryBound(to: RequestGate.self), let name = unsafe name else {
+            return .NO
+          }
           return unsafe gate.pointee.examine(name, nameLength, value ?? name, valueLength) ? .YES : .NO
         }, gate)
     }
@@ -175,7 +177,8 @@ internal import Glibc
   private static func isToken(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
     for index in bytes.indices {
       switch unsafe bytes[index] {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x21, 0x23...0x27, 0x2a, 0x2b, 0x2d, 0x2e, 0x5e...0x60, 0x7c, 0x7e: continue
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x21, 0x23...0x27, 0x2a, 0x2b, 0x2d, 0x2e, 0x5e...0x60, 0x7c, 0x7e:
+        continue
       default: return false
       }
     }

@@ -25,7 +25,8 @@ final class ServerCore: Sendable {
   /// suspended, then looks at `isAbandoning`. All four are sequentially consistent, so one of the two sees the other.
   @discardableResult
   func abandon(_ exchange: HTTPExchange) -> Bool {
-    let claim = exchange.state.compareExchange(expected: .suspended, desired: .abandoned, ordering: .sequentiallyConsistent)
+    let claim = exchange.state.compareExchange(
+      expected: .suspended, desired: .abandoned, ordering: .sequentiallyConsistent)
     guard claim.exchanged else { return false }
     counters.abandonedRequests.add(1, ordering: .relaxed)
     exchange.connection?.resume(

@@ -55,7 +55,7 @@ internal import Platform
     var created: OpaquePointer?
     try check(unsafe mdb_env_create(&created), "create an environment")
     guard let created = unsafe created else { throw LMDBError(code: 12, operation: "create an environment") }
-    unsafe handle = created
+    // Until all is open, this and not deinit has to close it: `handle` is set last.
     var isOpen = false
     // lmdb.h, mdb_env_open: "If this function fails, mdb_env_close() must be called to discard the MDB_env handle".
     defer { if !isOpen { unsafe mdb_env_close(created) } }
@@ -72,8 +72,9 @@ internal import Platform
         throw LMDBError(error)
       }
     }
-    _ = try clearStaleReaders()
     isOpen = true
+    unsafe handle = created
+    _ = try clearStaleReaders()
   }
 
   /// Creates the folder when asked to; returns the name of the network file system that it is on, if any.

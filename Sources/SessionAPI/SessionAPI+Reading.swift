@@ -31,14 +31,7 @@ extension SessionAPI {
 
   /// Begins an own session that doesn't exist, then answers with its document.
   private func begin(_ request: APIRequest) {
-    let command: Command
-    do throws(RequestTarget.Problem) {
-      let headers = try RequestHeaders(request.exchange)
-      command = beginning(
-        request, mark: headers.mark(request.exchange, actor: request.caller.actor, sessionID: request.session))
-    } catch {
-      return request.responder.respond(AnswerFactory.answer(error))
-    }
+    let command = beginning(request)
     request.exchange.suspend()
     store.submit(command, for: request.caller.tenant) { outcome in
       switch outcome {

@@ -24,7 +24,7 @@ extension SessionAPI {
 
   /// Begins the own session that `command` is for, then carries it out.
   private func submitAfterBeginning(_ command: Command, _ request: APIRequest) {
-    store.submit(beginning(request, mark: command.request), for: request.caller.tenant) { outcome in
+    store.submit(beginning(request), for: request.caller.tenant) { outcome in
       guard case .rejected = outcome else {
         return store.submit(command, for: request.caller.tenant) { outcome in
           request.responder.respond(answer(outcome, of: command, to: request))
@@ -35,13 +35,11 @@ extension SessionAPI {
   }
 
   /// The command that begins the caller's own session. A customer's session is the customer's from the start.
-  func beginning(_ request: APIRequest, mark: RequestMark) -> Command {
+  func beginning(_ request: APIRequest) -> Command {
     var context = SessionContext()
     context.customerID = request.caller.customerID
-    // Without the key: that one belongs to the request itself.
-    return Command(
-      sessionID: request.session, action: .begin(context), request: RequestMark(fingerprint: mark.fingerprint),
-      origin: request.origin)
+    // Without a mark: that belongs to the change that the caller asks for, and this is none.
+    return Command(sessionID: request.session, action: .begin(context), request: nil, origin: request.origin)
   }
 
   /// The answer to what came of `command`.
@@ -116,7 +114,7 @@ extension SessionAPI {
       case .failure(let problem):
         return .failure(Refusal(response: AnswerFactory.answer(problem, session: session)))
       case .success(let sentBody):
-        if let sent = sentBody.sessionID, sent != session.description {
+        if let sent = sentBody.sessionID, SessionID(sent) != session {
           let details = ["sessionId: is another one than the request is for"]
           return .failure(
             Refusal(

@@ -49,6 +49,7 @@ public struct SessionAPI: HTTPHandler {
   public func handle(_ exchange: HTTPExchange) {
     // 1. What is asked for.
     var responder = Responder(exchange, cors: configuration.cors, statistics: statistics)
+    if OpenAPIDocument.isNamed(by: exchange.target) { return responder.respond(OpenAPIDocument.answer(exchange)) }
     let target: RequestTarget
     do throws(RequestTarget.Problem) {
       target = try RequestTarget(exchange.target)

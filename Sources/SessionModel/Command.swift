@@ -8,15 +8,15 @@ public struct Command: Sendable {
   public var precondition: Precondition
   /// Whether the caller has shown to be the customer whose context it changes.
   public var customerProof: CustomerProof
-  /// What tells the request from others.
-  public var request: RequestMark
+  /// What tells the request from others, nil when it is not a caller's own and can't be sent again.
+  public var request: RequestMark?
   /// Who asks.
   public var origin: Origin
 
   /// A command with all its parts.
   public init(
     sessionID: SessionID, action: Action, precondition: Precondition = Precondition(),
-    customerProof: CustomerProof = .notRequired, request: RequestMark, origin: Origin
+    customerProof: CustomerProof = .notRequired, request: RequestMark?, origin: Origin
   ) {
     self.sessionID = sessionID
     self.action = action

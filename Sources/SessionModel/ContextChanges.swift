@@ -12,6 +12,11 @@ public struct ContextChanges: Equatable, Sendable {
       self.field = field
       self.value = value
     }
+
+    /// Whether both change the same field to the same bytes.
+    public static func == (left: FieldChange, right: FieldChange) -> Bool {
+      left.field == right.field && left.value.isIdentical(to: right.value)
+    }
   }
 
   /// What happens to the custom attributes.
@@ -40,7 +45,7 @@ public struct ContextChanges: Equatable, Sendable {
   /// What turns `old` into `new`.
   public init(from old: SessionContext, to new: SessionContext) {
     self.init()
-    for field in Field.allCases where old[field] != new[field] {
+    for field in Field.allCases where !old[field].isIdentical(to: new[field]) {
       fields.append(FieldChange(field: field, value: new[field]))
     }
     if old.attributes != new.attributes { attributes = .replaced(new.attributes) }
@@ -61,7 +66,7 @@ public struct ContextChanges: Equatable, Sendable {
         context.attributes.append(attribute)
       }
     case .removed(let name):
-      context.attributes.removeAll { $0.name == name }
+      context.attributes.removeAll { $0.name.isIdentical(to: name) }
     }
   }
 }

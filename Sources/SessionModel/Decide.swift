@@ -41,8 +41,10 @@ public func decide(
   _ command: Command, on state: Session?, at now: Instant, by rules: DecisionRules, openSessions: UInt64 = 0
 ) -> Decision {
   // 1. An idempotency key that this session knows: the first answer again.
-  if let key = command.request.key, let accepted = state?.acceptedRequests.last(where: { $0.key == key }) {
-    return accepted.fingerprint == command.request.fingerprint
+  if let request = command.request, let key = request.key,
+    let accepted = state?.acceptedRequests.last(where: { $0.key == key })
+  {
+    return accepted.fingerprint == request.fingerprint
       ? .alreadyApplied(version: accepted.version) : .reject(.idempotencyKeyReused)
   }
   // 2. Without a live session only an upsert goes on, and it begins one.
@@ -121,14 +123,14 @@ extension Command {
     case .notRequired: return nil
     case .missing: return .customerProofMissing
     case .customer(let customer):
-      let isBoth = (stored.customerID ?? customer) == customer && (sent ?? customer) == customer
+      let isBoth = [stored.customerID, sent].allSatisfy { ($0 ?? customer).isIdentical(to: customer) }
       return isBoth ? nil : .customerProofMismatch
     }
   }
 
   /// Whether this is the request that led to the current version, sent again.
   fileprivate func repeatsLastRequest(of session: Session) -> Bool {
-    guard session.lastRequest == request.fingerprint else { return false }
+    guard let request, session.lastRequest == request.fingerprint else { return false }
     switch action {
     case .replace(_, upsert: true) where session.version == 1:
       // It began this life: no version was checked then, so none can tell the two apart now.
@@ -162,7 +164,7 @@ extension ContextChanges {
   /// The part of these changes that makes a difference to `context`: an event holds only what changed.
   fileprivate func effective(on context: SessionContext) -> ContextChanges {
     var changes = self
-    changes.fields.removeAll { context[$0.field] == $0.value }
+    changes.fields.removeAll { context[$0.field].isIdentical(to: $0.value) }
     if case .replaced(let attributes) = changes.attributes, attributes == context.attributes {
       changes.attributes = .unchanged
     }

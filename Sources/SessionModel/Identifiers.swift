@@ -50,6 +50,11 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible {
     guard (1...Self.maximumBytes).contains(name.utf8.count), !name.containsControlCharacter else { return nil }
     description = name
   }
+
+  /// Whether both are the same bytes.
+  public static func == (left: SessionID, right: SessionID) -> Bool {
+    left.description.isIdentical(to: right.description)
+  }
 }
 
 extension String {

@@ -32,6 +32,11 @@ public struct Attribute: Equatable, Sendable {
     self.name = name
     self.value = value
   }
+
+  /// Whether both are the same bytes.
+  public static func == (left: Attribute, right: Attribute) -> Bool {
+    left.name.isIdentical(to: right.name) && left.value == right.value
+  }
 }
 
 /// What a shop keeps for one browser session.
@@ -82,6 +87,11 @@ public struct SessionContext: Equatable, Sendable {
 
   /// The place of the attribute of that name, nil when there is none.
   public func attributeIndex(_ name: String) -> Int? {
-    attributes.firstIndex { $0.name == name }
+    attributes.firstIndex { $0.name.isIdentical(to: name) }
+  }
+
+  /// Whether both hold the same bytes.
+  public static func == (left: SessionContext, right: SessionContext) -> Bool {
+    Field.allCases.allSatisfy { left[$0].isIdentical(to: right[$0]) } && left.attributes == right.attributes
   }
 }

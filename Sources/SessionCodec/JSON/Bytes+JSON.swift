@@ -42,7 +42,7 @@ extension [UInt8] {
     }
   }
 
-  /// Appends `number` in decimal digits.
+  /// Appends `number`, of at most 64 bits, in decimal digits.
   @inlinable
   public mutating func appendDecimal(_ number: some FixedWidthInteger) {
     if number < 0 { append(UInt8(ascii: "-")) }

@@ -7,7 +7,7 @@ public struct ContextBody: Equatable, Sendable {
   public var sessionID: String?
   /// The version that it means to change: `metadata.version`.
   public var version: Int64?
-  /// The fields that were sent, in that order; null and an object `context` that is null clear.
+  /// The fields that were sent, in that order: one that was null is cleared, and a `context` replaces all attributes.
   public var changes: ContextChanges
 
   /// A body of those parts; by default an empty one.
@@ -45,6 +45,7 @@ public func readContextBody(_ body: Span<UInt8>, limits: BodyLimits = BodyLimits
       case "context":
         reader.requireObject(member, field: "context")
         attributes = []
+        attributes?.reserveCapacity(min(document.count(after: index, in: .context), limits.maximumAttributes))
       case "metadata":
         reader.requireObject(member, field: "metadata")
       default:

@@ -7,6 +7,9 @@ internal import CSimdjson
   private let document: CSimdjsonDocument
 
   /// Reads `body`; with `expand` the members of its objects `context` and `metadata` are listed too.
+  ///
+  /// The document doesn't point into `body`. Bound to it all the same, it can't leave the function that was given the
+  /// body, and so neither the thread.
   @_lifetime(copy body)
   init(_ body: Span<UInt8>, maximumDepth: Int, expand: Bool) {
     var document = unsafe CSimdjsonDocument()
@@ -49,6 +52,13 @@ internal import CSimdjson
       let member = unsafe JSONMember(document.members[index])
       return unsafe _overrideLifetime(member, borrowing: self)
     }
+  }
+
+  /// How many members directly after `index` stand in `container`.
+  func count(after index: Int, in container: CSimdjsonContainer) -> Int {
+    var next = index + 1
+    while next < count && self[next].container == container { next += 1 }
+    return next - index - 1
   }
 
   fileprivate static func string(_ text: CSimdjsonText) -> String {

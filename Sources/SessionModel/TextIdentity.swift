@@ -1,0 +1,18 @@
+extension String {
+  /// Whether both texts are the same bytes.
+  ///
+  /// Names and values are compared like this everywhere. `==` would take canonically equivalent texts for equal, which
+  /// to every client, key and signature are different ones.
+  func isIdentical(to other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}
+
+extension String? {
+  /// Whether both are the same bytes, or both nothing.
+  func isIdentical(to other: String?) -> Bool {
+    switch (self, other) {
+    case (let text?, let other?): text.isIdentical(to: other)
+    case (nil, nil): true
+    default: false
+    }
+  }
+}
