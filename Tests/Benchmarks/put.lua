@@ -1,0 +1,28 @@
+-- Upserts of the new sessions PREFIX-1, PREFIX-2 and so on: wrk -s put.lua URL -- PREFIX DOCUMENT
+-- ID in DOCUMENT stands for the session's id.
+local before, middle, after
+-- wrk asks for one request that it never sends, to look at it.
+local last = -1
+
+function init(args)
+  local prefix, document = args[1], args[2]
+  local id = string.format("%s-%08d", prefix, 0)
+  local start, stop = document:find("ID", 1, true)
+  local length = #document - 2 + #id
+  before = string.format("PUT /session-context/acme/context/%s-", prefix)
+  middle = string.format("?upsert=true HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s%s-",
+    wrk.headers["Host"], length, document:sub(1, start - 1), prefix)
+  after = document:sub(stop + 1)
+end
+
+function request()
+  last = last + 1
+  local number = string.format("%08d", last)
+  return before .. number .. middle .. number .. after
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
+    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
+end

@@ -1,0 +1,138 @@
+import SessionModel
+import Testing
+import TestSupport
+
+@Suite("decide: beginning, end and expiry") struct DecideLifeTests {
+  let euro = SessionContext([.currency: "EUR"])
+  let mutations: [Command.Action] = [
+    .replace(SessionContext(), upsert: false), .patch(ContextChanges()), .setAttribute(Attribute("a", "1")),
+    .removeAttribute("a"), .end,
+  ]
+  let begun = ContextChanges.one(.currency, "EUR")
+
+  @Test("PUT with upsert, and begin, start an absent session with version 1, whatever version was sent")
+  func upsert() {
+    let started = Decision.append(kind: .started, life: 1, version: 1, changes: begun)
+    #expect(Given.nothing.when(.replace(euro, upsert: true)) == started)
+    #expect(Given.nothing.when(.replace(euro, upsert: true), naming: 17) == started)
+    #expect(Given.nothing.when(.begin(euro)) == started)
+  }
+
+  @Test("without upsert nothing can be done to an absent session")
+  func absent() {
+    for action in mutations {
+      #expect(Given.nothing.when(action, naming: 1) == .reject(.sessionNotFound))
+      #expect(Given.nothing.when(action, ifMatch: .any) == .reject(.sessionNotFound))
+    }
+  }
+
+  @Test("If-Match can't hold for an absent session, If-None-Match always does")
+  func preconditionsOnAbsent() {
+    #expect(
+      Given.nothing.when(.replace(euro, upsert: true), ifMatch: .any) == .reject(.preconditionFailed(current: nil)))
+    #expect(
+      Given.nothing.when(.replace(euro, upsert: true), ifMatch: .oneOf([1]))
+        == .reject(.preconditionFailed(current: nil)))
+    #expect(
+      Given.nothing.when(.replace(euro, upsert: true), ifNoneMatch: .any)
+        == .append(kind: .started, life: 1, version: 1, changes: begun))
+  }
+
+  @Test("an ended session refuses every write while its tombstone stands, upsert too")
+  func tombstone() {
+    let ended = Given.started(euro).and(.ended)
+    for action in mutations + [.replace(euro, upsert: true), .begin(euro)] {
+      #expect(ended.when(action, naming: 2) == .reject(.sessionEnded))
+    }
+  }
+
+  @Test("the tombstone falls after its time, to the microsecond; then a new life begins with version 1")
+  func tombstoneEnd() {
+    let ended = Given.started(euro).and(.ended).ruled { $0.tombstoneSeconds = 60 }
+    var time = ended.lastTime.advanced(bySeconds: 60)
+    time.microseconds -= 1
+    #expect(ended.when(.replace(euro, upsert: true), at: time) == .reject(.sessionEnded))
+    #expect(ended.when(.patch(begun), naming: 2, at: time) == .reject(.sessionEnded))
+    time.microseconds += 1
+    #expect(
+      ended.when(.replace(euro, upsert: true), at: time)
+        == .append(kind: .started, life: 2, version: 1, changes: begun))
+    #expect(ended.when(.patch(begun), naming: 2, at: time) == .reject(.sessionNotFound))
+  }
+
+  @Test("without a tombstone's time an ended session can begin again at once")
+  func noTombstone() {
+    let ended = Given.started(euro).and(.ended).ruled { $0.tombstoneSeconds = 0 }
+    #expect(
+      ended.when(.begin(SessionContext()), at: ended.lastTime)
+        == .append(kind: .started, life: 2, version: 1, changes: ContextChanges()))
+  }
+
+  @Test("expiry is exact to the microsecond, and an expired session is an absent one")
+  func expiry() {
+    let given = Given.started(euro).and(.patched).ruled { $0.timeToLive.anonymousSeconds = 10 }
+    var time = given.lastTime.advanced(bySeconds: 10)
+    time.microseconds -= 1
+    #expect(
+      given.when(.patch(ContextChanges()), naming: 2, at: time)
+        == .append(kind: .patched, life: 1, version: 3, changes: ContextChanges()))
+    #expect(given.state?.isLive(at: time, timeToLive: given.rules.timeToLive) == true)
+    time.microseconds += 1
+    #expect(given.state?.isLive(at: time, timeToLive: given.rules.timeToLive) == false)
+    for action in mutations { #expect(given.when(action, naming: 2, at: time) == .reject(.sessionNotFound)) }
+    #expect(
+      given.when(.replace(euro, upsert: true), naming: 2, at: time)
+        == .append(kind: .started, life: 2, version: 1, changes: begun))
+    #expect(
+      given.when(.begin(euro), at: time) == .append(kind: .started, life: 2, version: 1, changes: begun))
+  }
+
+  @Test("a touch moves the expiry and not the version")
+  func touch() {
+    let given = Given.started(euro).and(3, times: .touched).ruled { $0.timeToLive.anonymousSeconds = 2 }
+    #expect(
+      given.when(.patch(ContextChanges()), naming: 1)
+        == .append(kind: .patched, life: 1, version: 2, changes: ContextChanges()))
+  }
+
+  @Test("a recorded expiry is an absence without a tombstone")
+  func recordedExpiry() {
+    let expired = Given.started(euro).and(.expired)
+    #expect(expired.when(.patch(begun), naming: 2) == .reject(.sessionNotFound))
+    #expect(
+      expired.when(.replace(euro, upsert: true))
+        == .append(kind: .started, life: 2, version: 1, changes: begun))
+  }
+
+  @Test("customers' sessions have a time to live of their own; 0 is for ever")
+  func classes() {
+    let customer = SessionContext([.customerID: "c1"])
+    let later = Instant.start.advanced(bySeconds: 100_000)
+    let accepted = Decision.append(kind: .patched, life: 1, version: 2, changes: ContextChanges())
+    #expect(Given.started(customer).when(.patch(ContextChanges()), naming: 1, at: later) == accepted)
+    #expect(Given.started(euro).when(.patch(ContextChanges()), naming: 1, at: later) == .reject(.sessionNotFound))
+    let reversed = TimeToLive(anonymousSeconds: 0, customerSeconds: 5)
+    #expect(
+      Given.started(customer).ruled { $0.timeToLive = reversed }.when(.patch(ContextChanges()), naming: 1, at: later)
+        == .reject(.sessionNotFound))
+    #expect(
+      Given.started(euro).ruled { $0.timeToLive = reversed }.when(.patch(ContextChanges()), naming: 1, at: later)
+        == accepted)
+  }
+
+  @Test("login and logout of the customer change the class that expiry goes by")
+  func changeOfClass() {
+    let login = Given.started(euro).and(.patched, .one(.customerID, "c1"))
+    let later = Instant.start.advanced(bySeconds: 100_000)
+    #expect(login.state?.isLive(at: later, timeToLive: TimeToLive()) == true)
+    let logout = login.and(.patched, .one(.customerID, nil))
+    #expect(logout.state?.isLive(at: later, timeToLive: TimeToLive()) == false)
+  }
+
+  @Test("a time to live that reaches past the end of time is for ever")
+  func hugeTimeToLive() {
+    let given = Given.started(euro).ruled { $0.timeToLive.anonymousSeconds = .max }
+    #expect(given.state?.isLive(at: Instant(microseconds: .max - 1), timeToLive: given.rules.timeToLive) == true)
+    #expect(Instant.start.advanced(bySeconds: .max).microseconds == .max)
+  }
+}

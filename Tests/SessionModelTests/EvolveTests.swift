@@ -1,0 +1,135 @@
+import SessionModel
+import Testing
+import TestSupport
+
+@Suite("evolve") struct EvolveTests {
+  @Test("a fold over any history comes to what a plain model comes to", arguments: propertySeeds())
+  func naiveModel(_ seed: UInt64) {
+    var randomness = SeededRandomness(seed: seed)
+    for round in 0..<150 {
+      var history: [Event] = []
+      var state: Session?
+      var time: Int64 = 0
+      for position in 1...randomness.number(1...70) {
+        time += randomness.number(0...5)
+        let event = randomness.event(Given.session, position: UInt64(position), at: time)
+        history.append(event)
+        state = evolve(state, event)
+        if let difference = NaiveSession(history).difference(to: state) {
+          Issue.record("seed \(seed), round \(round), event \(position): \(difference)")
+          return
+        }
+      }
+    }
+  }
+
+  @Test("every kind of event folds on every kind of state", arguments: propertySeeds())
+  func total(_ seed: UInt64) {
+    var randomness = SeededRandomness(seed: seed)
+    for kind in Event.Kind.allCases {
+      for status in [nil, .active, .ended, .expired] as [Session.Status?] {
+        for _ in 0..<20 {
+          var state = status == nil ? nil : randomness.session()
+          if let status { state?.status = status }
+          state?.eventCount = randomness.number(0...100)
+          var event = randomness.event(Given.session, position: randomness.next())
+          event.kind = kind
+          let next = evolve(state, event)
+          #expect(next.lastPosition == event.position)
+          #expect(next.version == (kind.movesVersion || state == nil ? event.version : state?.version))
+          #expect(next.acceptedRequests.count <= Session.rememberedEvents + 1)
+        }
+      }
+    }
+  }
+
+  @Test("accepted commands number a life's versions from 1 without gaps, and refused ones change nothing", arguments: propertySeeds())
+  func commandsAndVersions(_ seed: UInt64) {
+    var randomness = SeededRandomness(seed: seed)
+    let rules = DecisionRules(
+      timeToLive: TimeToLive(anonymousSeconds: 20, customerSeconds: 40), tombstoneSeconds: 15, maximumAttributes: 4)
+    for _ in 0..<60 {
+      var state: Session?
+      var time = Instant.start
+      var position: UInt64 = 0
+      for _ in 0..<80 {
+        time = time.advanced(bySeconds: randomness.number(0...randomness.pick([1, 8, 30])))
+        let command = randomCommand(&randomness, state)
+        switch decide(command, on: state, at: time, by: rules) {
+        case .append(let kind, let life, let version, let changes):
+          position += 1
+          let isNew = kind == .started
+          #expect(life == (state?.life ?? 0) + (isNew ? 1 : 0), "seed \(seed)")
+          #expect(version == (isNew ? 1 : (state?.version ?? 0) + 1), "seed \(seed)")
+          #expect(isNew != (state?.isLive(at: time, timeToLive: rules.timeToLive) ?? false), "seed \(seed)")
+          let next = evolve(
+            state,
+            Event(
+              position: position, previousPosition: state?.lastPosition ?? 0, life: life, version: version,
+              recordedAt: time, sessionID: Given.session, kind: kind, changes: changes, origin: command.origin,
+              request: command.request))
+          if kind == .attributeSet {
+            let before = state?.context.attributes.count ?? 0
+            #expect(next.context.attributes.count <= max(before, rules.maximumAttributes), "seed \(seed)")
+          }
+          #expect(isNew || next.createdAt == state?.createdAt, "seed \(seed)")
+          #expect(next.modifiedAt == time && next.activeAt == time, "seed \(seed)")
+          // The very same command again, at the same time, is either a retry or a change that names no version.
+          if command.request.key != nil {
+            #expect(decide(command, on: next, at: time, by: rules) == .alreadyApplied(version: version), "seed \(seed)")
+          }
+          if case .replace(let context, _) = command.action { #expect(next.context == context, "seed \(seed)") }
+          state = next
+        case .alreadyApplied(let version):
+          #expect(version > 0, "seed \(seed)")
+        case .reject:
+          continue
+        }
+      }
+    }
+  }
+
+  private func randomCommand(_ randomness: inout SeededRandomness, _ state: Session?) -> Command {
+    let action: Command.Action
+    switch randomness.number(0...6) {
+    case 0, 1: action = .replace(randomness.context(), upsert: randomness.chance(2))
+    case 2, 3: action = .patch(randomness.changes())
+    case 4: action = .setAttribute(randomness.attribute())
+    case 5: action = .removeAttribute(randomness.pick(["a", "b", "c"]))
+    default: action = randomness.chance(3) ? .end : .begin(randomness.context())
+    }
+    var precondition = Precondition()
+    if !randomness.chance(5) { precondition.expectedVersion = Int64(state?.version ?? 1) }
+    if randomness.chance(5) { precondition.ifMatch = .oneOf([randomness.number(1...3)]) }
+    return Command(
+      sessionID: Given.session, action: action, precondition: precondition,
+      request: RequestMark(
+        fingerprint: randomness.fingerprint(), key: randomness.chance(3) ? randomness.fingerprint(few: true) : nil),
+      origin: Origin(actor: "test"))
+  }
+
+  @Test("an event whose payload was erased folds and keeps version and times")
+  func erased() {
+    let given = Given.started(SessionContext([.currency: "EUR"])).and(.patched)
+    var erased = given.events[1]
+    erased.changes = ContextChanges()
+    erased.request = nil
+    let state = evolve(evolve(nil, given.events[0]), erased)
+    #expect(state.version == 2)
+    #expect(state.modifiedAt == erased.recordedAt)
+    #expect(state.lastRequest == nil)
+  }
+
+  @Test("a new life begins with an empty context and its own times, and keeps the keys of the last 32 events")
+  func newLife() {
+    let given = Given.started(SessionContext([.currency: "EUR"]), key: key(1)).and(.ended).and(.started)
+    let state = given.state
+    #expect(state?.life == 2)
+    #expect(state?.version == 1)
+    #expect(state?.status == .active)
+    #expect(state?.context == SessionContext())
+    #expect(state?.createdAt == given.events[2].recordedAt)
+    #expect(state?.acceptedRequests.map(\.key) == [key(1)])
+    #expect(state?.eventCount == 3)
+  }
+}

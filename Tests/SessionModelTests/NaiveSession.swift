@@ -1,0 +1,78 @@
+import SessionModel
+
+/// A second, plain account of what events lead to, made of dictionaries; shares nothing with `evolve`.
+struct NaiveSession {
+  var life: UInt32 = 0
+  var version: UInt32 = 0
+  var status = "none"
+  var fields: [String: String] = [:]
+  var attributeOrder: [String] = []
+  var attributes: [String: [UInt8]] = [:]
+  var times: [String: Int64] = [:]
+  var lastPosition: UInt64 = 0
+  var lastFingerprint: Fingerprint?
+  /// One entry per event that moved a version: the key with its fingerprint and version, if there was one.
+  var moves: [(key: Fingerprint, fingerprint: Fingerprint, version: UInt32)?] = []
+
+  init(_ history: [Event]) {
+    for event in history { add(event) }
+  }
+
+  private mutating func add(_ event: Event) {
+    let time = event.recordedAt.microseconds
+    let isFirst = status == "none"
+    lastPosition = event.position
+    if isFirst || event.kind == .started {
+      (life, version, status) = (event.life, event.version, "active")
+      (fields, attributeOrder, attributes) = ([:], [], [:])
+      times = ["created": time, "modified": time, "active": time]
+    } else {
+      times["active"] = max(times["active"] ?? time, time)
+      if event.kind == .touched { return }
+      version = event.version
+      times["modified"] = time
+      if event.kind == .ended { status = "ended" }
+      if event.kind == .expired { status = "expired" }
+    }
+    change(event.changes)
+    lastFingerprint = event.request.map(\.fingerprint)
+    moves.append(event.request.flatMap { mark in mark.key.map { ($0, mark.fingerprint, event.version) } })
+  }
+
+  private mutating func change(_ changes: ContextChanges) {
+    for change in changes.fields { fields[change.field.name] = change.value }
+    switch changes.attributes {
+    case .unchanged: break
+    case .replaced(let all):
+      attributeOrder = all.map(\.name)
+      attributes = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0.value) })
+    case .set(let attribute):
+      if attributes.updateValue(attribute.value, forKey: attribute.name) == nil { attributeOrder.append(attribute.name) }
+    case .removed(let name):
+      if attributes.removeValue(forKey: name) != nil { attributeOrder = attributeOrder.filter { $0 != name } }
+    }
+  }
+
+  /// What is different in `session`, nil when nothing is.
+  func difference(to session: Session?) -> String? {
+    guard let session else { return status == "none" ? nil : "there is no session" }
+    let stored = Dictionary(
+      uniqueKeysWithValues: Field.allCases.compactMap { field in session.context[field].map { (field.name, $0) } })
+    let window = moves.suffix(32).compactMap { $0 }
+    let checks: [(String, Bool)] = [
+      ("life", session.life == life), ("version", session.version == version),
+      ("status", "\(session.status)" == status), ("fields", stored == fields),
+      ("attribute order", session.context.attributes.map(\.name) == attributeOrder),
+      ("attributes", session.context.attributes.allSatisfy { attributes[$0.name] == $0.value }),
+      ("created", session.createdAt.microseconds == times["created"]),
+      ("modified", session.modifiedAt.microseconds == times["modified"]),
+      ("active", session.activeAt.microseconds == times["active"]),
+      ("position", session.lastPosition == lastPosition), ("last request", session.lastRequest == lastFingerprint),
+      ("count", session.eventCount == UInt64(moves.count)),
+      ("keys", session.acceptedRequests.map(\.key) == window.map(\.key)),
+      ("fingerprints", session.acceptedRequests.map(\.fingerprint) == window.map(\.fingerprint)),
+      ("versions", session.acceptedRequests.map(\.version) == window.map(\.version)),
+    ]
+    return checks.first { !$0.1 }?.0
+  }
+}

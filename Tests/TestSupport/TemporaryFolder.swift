@@ -1,0 +1,65 @@
+internal import Glibc
+public import Platform
+
+/// A folder of a test's own, removed with all that is in it when the last reference goes.
+public final class TemporaryFolder: Sendable {
+  /// The folder.
+  public let path: String
+
+  /// Makes an empty folder.
+  public init() throws(SystemError) {
+    path = "/tmp/sessiond-tests-\(Process.identifier)-\(UInt64.random(in: 0 ... .max))"
+    try Files.createDirectory(path)
+  }
+
+  deinit { Self.remove(path) }
+
+  /// The path of `name` in the folder.
+  public func callAsFunction(_ name: String) -> String { path + "/" + name }
+
+  /// Writes a file, in place of what was there.
+  public func write(_ bytes: [UInt8], to name: String) {
+    Self.write(bytes, to: self(name))
+  }
+
+  /// Writes a file at `path`, in place of what was there.
+  public static func write(_ bytes: [UInt8], to path: String) {
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    precondition(descriptor >= 0, "\(path) can't be written")
+    defer { close(descriptor) }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      precondition(count > 0, "\(path) can't be written")
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// Copies the plain files of the folder `source` into the folder `target`, which is made anew.
+  public static func copy(_ source: String, to target: String) throws(SystemError) {
+    try Files.removeDirectory(target)
+    try Files.createDirectory(target)
+    for name in names(in: source) { write(try Files.read(source + "/" + name), to: target + "/" + name) }
+  }
+
+  private static func names(in path: String) -> [String] {
+    guard let listing = unsafe opendir(path) else { return [] }
+    defer { unsafe closedir(listing) }
+    var names: [String] = []
+    while let entry = unsafe readdir(listing) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  private static func remove(_ path: String) {
+    for name in names(in: path) {
+      let entry = path + "/" + name
+      if Files.isDirectory(entry) { remove(entry) } else { _ = unsafe unlink(entry) }
+    }
+    _ = unsafe rmdir(path)
+  }
+}
