@@ -1,5 +1,5 @@
 internal import Platform
-internal import SessionModel
+public import SessionModel
 internal import Synchronization
 
 /// The bridge between log and projections: what is committed to the log and not yet flushed to disk, in memory.
@@ -28,6 +28,22 @@ public final class Overlay: Sendable {
   public func snapshot(_ key: SessionKey) -> [UInt8]? {
     guard isOccupied.load(ordering: .sequentiallyConsistent) else { return nil }
     return state.withLock { $0.active.snapshots[key] ?? $0.flushing?.snapshots[key] }
+  }
+
+  /// The sessions after `session` that carry a customer's id by entries that are not flushed yet, in no order.
+  public func sessions(of customer: String, in tenant: TenantID, after session: SessionID?) -> [SessionID] {
+    guard isOccupied.load(ordering: .sequentiallyConsistent) else { return [] }
+    let prefix = CustomerKey.prefix(tenant, customer: customer)
+    let start = prefix + Array((session?.description ?? "").utf8)
+    let keys = state.withLock { state in
+      [state.active, state.flushing].compactMap { $0 }.flatMap { part in
+        part.customers.filter { $0.bytes.starts(with: prefix) }
+      }
+    }
+    return keys.compactMap { key in
+      guard start.lexicographicallyPrecedes(key.bytes) else { return nil }
+      return SessionID(String(decoding: key.bytes.dropFirst(prefix.count), as: UTF8.self))
+    }
   }
 
   /// Makes committed changes visible to all readers at once.

@@ -25,6 +25,8 @@ public struct Authorizer: Sendable {
   /// The scopes that open the management side; the second is an old spelling that clients still have.
   private static let managementScopes = ["sessioncontext.context_manage", "session_context.context_manage"]
 
+  private static let auditScopes = ["sessioncontext.audit_read"]
+
   /// Who calls, when it may carry `operation` out for `tenant`. Throws why not.
   func authorize(
     _ exchange: HTTPExchange, tenant: TenantID, operation: Operation, nowSeconds: Int64
@@ -41,8 +43,9 @@ public struct Authorizer: Sendable {
       if operation.isOwn {
         guard session != nil else { throw .forbidden(message: "The token carries no session id", details: []) }
       } else {
-        guard Self.managementScopes.contains(where: { token.has(scope: $0) }) else {
-          throw .forbidden(message: "Forbidden", details: ["missing scope: \(Self.managementScopes[0])"])
+        let scopes = operation.access == .audit ? Self.auditScopes : Self.managementScopes
+        guard scopes.contains(where: { token.has(scope: $0) }) else {
+          throw .forbidden(message: "Forbidden", details: ["missing scope: \(scopes[0])"])
         }
       }
       return Caller(

@@ -77,13 +77,15 @@ extension SessionAPI {
       return .failure(Refusal(response: AnswerFactory.error(415, "The body must be application/json", fields: fields)))
     }
     let headers: RequestHeaders
+    let isUpsert: Bool
     do throws(RequestTarget.Problem) {
       headers = try RequestHeaders(exchange)
+      isUpsert = try request.target.query.isUpsert()
     } catch {
       return .failure(Refusal(response: AnswerFactory.answer(error)))
     }
     var precondition = Precondition(ifMatch: headers.ifMatch, ifNoneMatch: headers.ifNoneMatch)
-    return makeAction(request, &precondition).map { action in
+    return makeAction(request, isUpsert: isUpsert, &precondition).map { action in
       Command(
         sessionID: request.session, action: action, precondition: precondition, customerProof: customerProof,
         request: headers.mark(exchange, actor: request.caller.actor, sessionID: request.session),
@@ -93,12 +95,12 @@ extension SessionAPI {
 
   /// What the request asks for; `precondition` takes in the version that the body names.
   private func makeAction(
-    _ request: APIRequest, _ precondition: inout Precondition
+    _ request: APIRequest, isUpsert: Bool, _ precondition: inout Precondition
   ) -> Result<Command.Action, Refusal> {
     let session = request.session
     let body = request.exchange.body
     switch request.operation {
-    case .getContext, .getOwnContext:
+    case .getContext, .getOwnContext, .getPastContext, .listContextEvents, .compareContext, .listContexts, .listEvents:
       preconditionFailure("a read is no command")
     case .endContext, .endOwnContext:
       return .success(.end)
@@ -121,18 +123,18 @@ extension SessionAPI {
               response: AnswerFactory.error(400, "The request is not valid", session: session, details: details)))
         }
         precondition.expectedVersion = sentBody.version
-        return .success(makeAction(sentBody.changes, request))
+        return .success(makeAction(sentBody.changes, request, isUpsert: isUpsert))
       }
     }
   }
 
-  private func makeAction(_ changes: ContextChanges, _ request: APIRequest) -> Command.Action {
+  private func makeAction(_ changes: ContextChanges, _ request: APIRequest, isUpsert: Bool) -> Command.Action {
     var changes = changes
     switch request.operation {
     case .replaceContext:
       var context = SessionContext()
       changes.apply(to: &context)
-      return .replace(context, upsert: request.target.isUpsert)
+      return .replace(context, upsert: isUpsert)
     case .patchOwnContext:
       // The session's owner can't hand it to a customer or swap its cart.
       changes.fields.removeAll { $0.field == .customerID || $0.field == .cartID }

@@ -57,7 +57,7 @@ public struct SessionAPI: HTTPHandler {
       return responder.respond(AnswerFactory.answer(error))
     }
     if exchange.method == .options { return responder.respondToOptions(target.route.allowedMethods) }
-    guard let operation = target.route.operation(exchange.method) else {
+    guard let operation = target.route.operation(exchange.method, target.query) else {
       let allow = HTTPResponse.Field(.allow, target.route.allowedMethods)
       return responder.respond(AnswerFactory.error(405, "\(exchange.methodName) is not possible here", fields: [allow]))
     }
@@ -67,6 +67,9 @@ public struct SessionAPI: HTTPHandler {
       let nowSeconds = currentMicroseconds() / 1_000_000
       let caller = try authorizer.authorize(
         exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
+      if operation.access == .audit {
+        return audit(AuditRequest(responder: responder, target: target, operation: operation, tenant: caller.tenant))
+      }
       guard let session = target.route.session ?? caller.sessionID else {
         preconditionFailure("the authoriser lets nobody without a session id at own sessions")
       }
@@ -111,8 +114,10 @@ extension Route {
   /// The session that the path names, nil for own sessions.
   var session: SessionID? {
     switch self {
-    case .context(let session), .attributes(let session), .attribute(let session, _): session
-    case .ownContext, .ownAttributes, .ownAttribute: nil
+    case .context(let session), .attributes(let session), .attribute(let session, _), .contextEvents(let session),
+      .contextDiff(let session):
+      session
+    case .contexts, .events, .ownContext, .ownAttributes, .ownAttribute: nil
     }
   }
 

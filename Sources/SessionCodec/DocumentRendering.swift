@@ -43,3 +43,19 @@ extension SnapshotView {
     json.append(UInt8(ascii: "}"))
   }
 }
+
+extension Session {
+  /// Appends the state's document, as a GET would have answered it.
+  public func appendDocument(of sessionID: SessionID, to json: inout [UInt8]) {
+    let key = Array(sessionID.description.utf8)
+    let record = SnapshotRecord.encode(self, key: key.span)
+    let isWhole = (try? Self.appendDocument(record.span, key: key.span, of: sessionID, to: &json)) != nil
+    precondition(isWhole, "a record that was made just now is whole")
+  }
+
+  private static func appendDocument(
+    _ record: Span<UInt8>, key: Span<UInt8>, of sessionID: SessionID, to json: inout [UInt8]
+  ) throws(DamagedRecord) {
+    try SnapshotView(record, key: key).appendDocument(of: sessionID, to: &json)
+  }
+}

@@ -36,6 +36,12 @@ public struct Event: Equatable, Sendable {
       }
     }
 
+    /// The kind of that name, nil when there is none.
+    public init?(name: String) {
+      guard let kind = Self.allCases.first(where: { $0.name == name }) else { return nil }
+      self = kind
+    }
+
     /// Whether an event of this kind moves the session's version: all but touches do.
     public var movesVersion: Bool { self != .touched }
   }

@@ -1,0 +1,247 @@
+internal import HTTPServer
+internal import SessionCodec
+internal import SessionModel
+internal import SessionStore
+
+/// A request for the past that is understood and authorised.
+struct AuditRequest {
+  let responder: Responder
+  let target: RequestTarget
+  let operation: Operation
+  let tenant: AuthorizedTenant
+
+  /// The session that the path names.
+  var session: SessionID {
+    guard let session = target.route.session else { preconditionFailure("the operation is about one session") }
+    return session
+  }
+
+  /// The path of the tenant's resources.
+  var base: String { "/session-context/\(tenant.id)" }
+}
+
+/// Why a question about the past has no answer but a refusal.
+enum AuditProblem: Error {
+  case request(RequestTarget.Problem)
+  case store(StoreError)
+  case notFound(SessionID)
+}
+
+extension SessionAPI {
+  /// Pages hold 50 items unless more, up to 1000, or fewer are asked for.
+  private static let pageLimits = 1...1000
+  private static let defaultPageLimit = 50
+
+  /// Answers a question about the past, from the log.
+  func audit(_ request: AuditRequest) {
+    do throws(AuditProblem) {
+      switch request.operation {
+      case .getPastContext: request.responder.respond(try pastDocument(request))
+      case .listContextEvents: request.responder.respond(try history(request))
+      case .compareContext: request.responder.respond(try difference(request))
+      case .listContexts: request.responder.respond(try contexts(request))
+      default: request.responder.respond(try feedPage(request))
+      }
+    } catch {
+      switch error {
+      case .request(let problem): request.responder.respond(AnswerFactory.answer(problem))
+      case .store(let error): request.responder.respond(answer(error))
+      case .notFound(let session): request.responder.respond(AnswerFactory.notFound(session))
+      }
+    }
+  }
+
+  /// `GET /context/{sessionId}?version=` or `?asOf=`: the document as it was then.
+  private func pastDocument(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+    let moment = try Self.parse { () throws(RequestTarget.Problem) in
+      let query = request.target.query
+      let version = try query.number("version", in: 1...UInt32.max)
+      let time = try query.instant("asOf")
+      switch (version, time) {
+      case (let version?, nil): return Moment.version(version)
+      case (nil, let time?): return .time(time)
+      default: throw .invalid("version: name either a version or a time (asOf), not both")
+      }
+    }
+    let past = try look { () throws(StoreError) in
+      try store.session(request.session, of: request.tenant, at: moment)
+    }
+    guard let past else { throw .notFound(request.session) }
+    var json: [UInt8] = []
+    past.session.appendDocument(of: request.session, to: &json)
+    var fields = [
+      HTTPResponse.Field("Sessiond-Position", "\(past.position)"),
+      HTTPResponse.Field(.etag, entityTag(past.session.version)),
+    ]
+    if past.isErased {
+      fields.append(HTTPResponse.Field("Sessiond-Erased", "true"))
+    }
+    return .json(200, json, fields: fields)
+  }
+
+  /// `GET /context/{sessionId}/events`: newest first.
+  private func history(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+    let (start, limit) = try Self.parse { () throws(RequestTarget.Problem) in
+      let query = request.target.query
+      let limit = try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit
+      if let position = try query.number("from", in: 1...UInt64.max) {
+        return (SessionStore.HistoryStart.position(position), limit)
+      }
+      if let version = try query.number("before", in: 1...UInt32.max) { return (.before(version: version), limit) }
+      return (.newest, limit)
+    }
+    let page = try look { () throws(StoreError) in
+      try store.events(request.session, of: request.tenant, from: start, limit: limit)
+    }
+    guard let page else { throw .notFound(request.session) }
+    let path = "\(request.base)/context/\(percentEncoded(request.session.description))/events"
+    return .json(
+      200,
+      list("events", page.items, next: page.next.map { "\(path)?limit=\(limit)&from=\($0)" }) { event, json in
+        event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &json)
+      })
+  }
+
+  /// `GET /context/{sessionId}/diff?from=&to=`: field by field.
+  private func difference(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+    let (from, to) = try Self.parse { () throws(RequestTarget.Problem) in
+      guard let from = try request.target.query.number("from", in: 1...UInt32.max),
+        let to = try request.target.query.number("to", in: 1...UInt32.max)
+      else { throw .invalid("from, to: both versions must be named") }
+      return (from, to)
+    }
+    let sides = try look { () throws(StoreError) in
+      (
+        try store.session(request.session, of: request.tenant, at: .version(from)),
+        try store.session(request.session, of: request.tenant, at: .version(to))
+      )
+    }
+    guard let old = sides.0, let new = sides.1 else { throw .notFound(request.session) }
+    var json: [UInt8] = []
+    json.append(contentsOf: #"{"sessionId":"#.utf8)
+    json.appendJSONString(request.session.description)
+    json.append(contentsOf: #","from":"#.utf8)
+    json.appendDecimal(from)
+    json.append(contentsOf: #","to":"#.utf8)
+    json.appendDecimal(to)
+    json.append(contentsOf: #","changes":"#.utf8)
+    json.appendDifference(from: old.session.context, to: new.session.context)
+    json.append(UInt8(ascii: "}"))
+    return .json(200, json)
+  }
+
+  /// `GET /contexts?customerId=`: the sessions that carry or carried a customer's id.
+  private func contexts(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+    let (customer, after, limit) = try Self.parse { () throws(RequestTarget.Problem) in
+      let query = request.target.query
+      guard let customer = query.text("customerId"), (1...200).contains(customer.utf8.count),
+        !customer.containsControlCharacter
+      else { throw .invalid("customerId: must name the customer in 1 to 200 bytes") }
+      let after = query.text("after").map { SessionID($0) }
+      if case .some(nil) = after { throw .invalid("after: must be a session id") }
+      return (customer, after ?? nil, try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit)
+    }
+    let page = try look { () throws(StoreError) in
+      try store.sessions(of: customer, in: request.tenant, after: after, limit: limit)
+    }
+    let next = page.next.map { last in
+      "\(request.base)/contexts?customerId=\(percentEncoded(customer))&limit=\(limit)"
+        + "&after=\(percentEncoded(last.description))"
+    }
+    return .json(
+      200,
+      list("contexts", page.items, next: next) { item, json in
+        json.append(contentsOf: item.isLive ? #"{"state":"active","carries":"#.utf8 : item.stateText.utf8)
+        let carries = item.session.context.customerID?.utf8.elementsEqual(customer.utf8) == true
+        json.append(contentsOf: carries ? "true".utf8 : "false".utf8)
+        json.append(contentsOf: #","context":"#.utf8)
+        item.session.appendDocument(of: item.id, to: &json)
+        json.append(UInt8(ascii: "}"))
+      })
+  }
+
+  /// `GET /events?after=`: the tenant's events in order.
+  private func feedPage(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+    let query = request.target.query
+    let (after, limit, kind) = try Self.parse { () throws(RequestTarget.Problem) in
+      let kind = query.text("type").map { Event.Kind(name: $0) }
+      if case .some(nil) = kind { throw .invalid("type: must be an event's type such as session.patched.v1") }
+      return (
+        try query.number("after", in: 0...UInt64.max - 1) ?? 0,
+        try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit, kind ?? nil
+      )
+    }
+    let page = try look { () throws(StoreError) in
+      let filter = EventFilter(kind: kind, sessions: try sessions(query, of: request.tenant))
+      return try store.events(of: request.tenant, after: after, limit: limit, filter: filter)
+    }
+    let next = page.isAtEnd ? nil : "\(request.base)/events?after=\(page.reached)&limit=\(limit)\(query.filterText)"
+    let fields = [HTTPResponse.Field("Sessiond-Position", "\(page.reached)")]
+    return .json(
+      200,
+      list("events", page.events, next: next) { event, json in
+        event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &json)
+      }, fields: fields)
+  }
+
+  /// The sessions that a query restricts a feed to, nil when it doesn't.
+  private func sessions(_ query: RequestQuery, of tenant: AuthorizedTenant) throws(StoreError) -> Set<SessionID>? {
+    var sessions: Set<SessionID>?
+    if let name = query.text("sessionId") { sessions = Set(SessionID(name).map { [$0] } ?? []) }
+    if let customer = query.text("customerId") {
+      let carriers = Set(try store.sessionIDs(of: customer, in: tenant))
+      sessions = sessions.map { $0.intersection(carriers) } ?? carriers
+    }
+    return sessions
+  }
+
+  private static func parse<Value>(_ body: () throws(RequestTarget.Problem) -> Value) throws(AuditProblem) -> Value {
+    do throws(RequestTarget.Problem) {
+      return try body()
+    } catch {
+      throw .request(error)
+    }
+  }
+
+  private func look<Value>(_ body: () throws(StoreError) -> Value) throws(AuditProblem) -> Value {
+    do throws(StoreError) {
+      return try body()
+    } catch {
+      throw .store(error)
+    }
+  }
+
+  /// `{"<name>":[…],"next":"…"}`; without `next` on the last page.
+  private func list<Item>(
+    _ name: String, _ items: [Item], next: String?, _ append: (Item, inout [UInt8]) -> Void
+  ) -> [UInt8] {
+    var json: [UInt8] = []
+    json.append(contentsOf: "{\"\(name)\":[".utf8)
+    for (index, item) in items.enumerated() {
+      if index > 0 { json.append(UInt8(ascii: ",")) }
+      append(item, &json)
+    }
+    json.append(UInt8(ascii: "]"))
+    if let next {
+      json.append(contentsOf: #","next":"#.utf8)
+      json.appendJSONString(next)
+    }
+    json.append(UInt8(ascii: "}"))
+    return json
+  }
+}
+
+extension CustomerSession {
+  /// The beginning of a session's entry that can't be read any more.
+  fileprivate var stateText: String {
+    session.status == .ended ? #"{"state":"ended","carries":"# : #"{"state":"expired","carries":"#
+  }
+}
+
+extension RequestQuery {
+  /// The filters of a feed, for the link to its next page.
+  fileprivate var filterText: String {
+    ["type", "sessionId", "customerId"].compactMap { name in text(name).map { "&\(name)=\(percentEncoded($0))" } }
+      .joined()
+  }
+}
