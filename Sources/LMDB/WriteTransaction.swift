@@ -48,8 +48,10 @@ public struct WriteTransaction: ~Copyable {
   /// Stores `value` under the new key `key`. Keys that sort after all others fill their pages whole (`MDB_APPEND`).
   /// Throws MDB_KEYEXIST when the key is there already.
   public mutating func insert(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) throws(LMDBError) {
-    // lmdb.h, MDB_APPEND: MDB_KEYEXIST for a key that doesn't sort last; then it goes between the others.
-    guard store(table, key, value, flags: UInt32(MDB_APPEND)) != 0 else { return }
+    // lmdb.h, MDB_APPEND: MDB_KEYEXIST for a key that doesn't sort last; then it goes between the others. Any other
+    // failure has spoilt the transaction.
+    let code = store(table, key, value, flags: UInt32(MDB_APPEND))
+    guard code == MDB_KEYEXIST else { return try check(code, "append to \(table.name)") }
     try check(store(table, key, value, flags: UInt32(MDB_NOOVERWRITE)), "append to \(table.name)")
   }
 

@@ -12,8 +12,9 @@ struct RequestQuery: Equatable {
   init(_ query: ArraySlice<UInt8>) throws(RequestTarget.Problem) {
     for parameter in query.split(separator: UInt8(ascii: "&")) {
       let pair = parameter.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      guard let name = percentDecoded(pair[0]), let value = percentDecoded(pair.count == 2 ? pair[1] : []) else {
-        throw .invalid("query: holds a broken percent escape")
+      guard let name = percentDecoded(pair[0]) else { throw .invalid("query: holds a broken percent escape") }
+      guard let value = percentDecoded(pair.count == 2 ? pair[1] : []) else {
+        throw .invalid("\(name): must be URL-encoded UTF-8")
       }
       guard parameters.updateValue(value, forKey: name) == nil else { throw .invalid("\(name): is given twice") }
     }

@@ -102,6 +102,14 @@ public enum Operation: Int, CaseIterable, Sendable {
   /// Whether the session is the one that the caller's token names.
   var isOwn: Bool { access == .own }
 
+  /// Whether it may begin the own session that it is for: an operation that only takes away begins nothing.
+  var mayBegin: Bool {
+    switch self {
+    case .getOwnContext, .patchOwnContext, .setOwnAttribute: true
+    default: false
+    }
+  }
+
   /// Whether a body in JSON comes with it.
   var hasBody: Bool {
     switch self {

@@ -18,14 +18,32 @@ extension SessionAPI {
         known?.contains(version) ?? false
       }
       guard let document else {
-        if request.operation.isOwn && configuration.beginsOwnSessions { return begin(request) }
+        if request.operation.mayBegin && configuration.beginsOwnSessions { return begin(request) }
         return request.responder.respond(AnswerFactory.notFound(request.session))
       }
-      let tag = HTTPResponse.Field(.etag, entityTag(document.version))
-      if document.json.isEmpty { return request.responder.respond(.empty(304, fields: [tag])) }
-      request.responder.respond(.json(200, document.json, fields: [tag]))
+      if request.operation.isOwn && document.isTouchDue { return touch(request, document) }
+      request.responder.respond(Self.answer(document))
     } catch {
       request.responder.respond(answer(error))
+    }
+  }
+
+  /// The answer with a document, or that the caller has it already.
+  private static func answer(_ document: SessionStore.Document) -> HTTPResponse {
+    let tag = HTTPResponse.Field(.etag, entityTag(document.version))
+    return document.json.isEmpty ? .empty(304, fields: [tag]) : .json(200, document.json, fields: [tag])
+  }
+
+  /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo.
+  private func touch(_ request: APIRequest, _ document: SessionStore.Document) {
+    let command = Command(sessionID: request.session, action: .touch, request: nil, origin: request.origin)
+    request.exchange.suspend()
+    store.submit(command, for: request.caller.tenant) { outcome in
+      switch outcome {
+      case .failed(let error): request.responder.respond(answer(error))
+      // Whatever else became of it, the document was current when it was read.
+      default: request.responder.respond(Self.answer(document))
+      }
     }
   }
 
@@ -37,6 +55,9 @@ extension SessionAPI {
       switch outcome {
       case .accepted, .alreadyApplied:
         respondWithDocument(request)
+      case .rejected(.sessionEnded):
+        // To a reader an ended session is one that isn't there.
+        request.responder.respond(AnswerFactory.notFound(request.session))
       default:
         request.responder.respond(answer(outcome, of: command, to: request))
       }
@@ -48,8 +69,7 @@ extension SessionAPI {
       guard let document = try store.document(request.session, of: request.caller.tenant) else {
         return request.responder.respond(AnswerFactory.notFound(request.session))
       }
-      let tag = HTTPResponse.Field(.etag, entityTag(document.version))
-      request.responder.respond(.json(200, document.json, fields: [tag]))
+      request.responder.respond(Self.answer(document))
     } catch {
       request.responder.respond(answer(error))
     }

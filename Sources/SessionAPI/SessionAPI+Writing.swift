@@ -15,7 +15,7 @@ extension SessionAPI {
     // 2. The request leaves its worker; the writer answers after the commit.
     request.exchange.suspend()
     store.submit(command, for: request.caller.tenant) { outcome in
-      if outcome == .rejected(.sessionNotFound), request.operation.isOwn, configuration.beginsOwnSessions {
+      if outcome == .rejected(.sessionNotFound), request.operation.mayBegin, configuration.beginsOwnSessions {
         return submitAfterBeginning(command, request)
       }
       request.responder.respond(answer(outcome, of: command, to: request))
@@ -116,7 +116,8 @@ extension SessionAPI {
       case .failure(let problem):
         return .failure(Refusal(response: AnswerFactory.answer(problem, session: session)))
       case .success(let sentBody):
-        if let sent = sentBody.sessionID, SessionID(sent) != session {
+        // An own session is the one of the token: what the body says of it is ignored like all that isn't the owner's.
+        if !request.operation.isOwn, let sent = sentBody.sessionID, SessionID(sent) != session {
           let details = ["sessionId: is another one than the request is for"]
           return .failure(
             Refusal(

@@ -38,6 +38,8 @@ public struct Command: Sendable {
     case setAttribute(Attribute)
     /// Remove the attribute of that name, whatever the version.
     case removeAttribute(String)
+    /// Note activity that changes nothing, so that the session lives on.
+    case touch
     /// End the session: logout.
     case end
 
@@ -45,7 +47,7 @@ public struct Command: Sendable {
     var requiresVersion: Bool {
       switch self {
       case .replace, .patch: true
-      case .begin, .setAttribute, .removeAttribute, .end: false
+      case .begin, .setAttribute, .removeAttribute, .touch, .end: false
       }
     }
   }

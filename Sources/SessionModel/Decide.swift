@@ -59,7 +59,7 @@ public func decide(
   if let rejection = command.checkPrecondition(on: session) { return .reject(rejection) }
   // 6. The change itself.
   guard session.version < UInt32.max else { return .reject(.versionsExhausted) }
-  return change(session, as: command.action, by: rules)
+  return change(session, as: command.action, at: now, by: rules)
 }
 
 private func begin(
@@ -85,7 +85,9 @@ private func begin(
     changes: ContextChanges(from: SessionContext(), to: context))
 }
 
-private func change(_ session: Session, as action: Command.Action, by rules: DecisionRules) -> Decision {
+private func change(
+  _ session: Session, as action: Command.Action, at now: Instant, by rules: DecisionRules
+) -> Decision {
   func append(_ kind: Event.Kind, _ changes: ContextChanges = ContextChanges()) -> Decision {
     .append(kind: kind, life: session.life, version: session.version + 1, changes: changes)
   }
@@ -104,6 +106,11 @@ private func change(_ session: Session, as action: Command.Action, by rules: Dec
   case .removeAttribute(let name):
     guard session.context.has(name) else { return .reject(.attributeNotFound(name)) }
     return append(.attributeRemoved, ContextChanges(attributes: .removed(name)))
+  case .touch:
+    guard session.isTouchDue(at: now, timeToLive: rules.timeToLive) else {
+      return .alreadyApplied(version: session.version)
+    }
+    return .append(kind: .touched, life: session.life, version: session.version, changes: ContextChanges())
   case .end:
     return append(.ended)
   }
@@ -116,7 +123,7 @@ extension Command {
     switch action {
     case .replace(let context, _): sent = context.customerID
     case .patch(let changes): sent = changes.fields.first { $0.field == .customerID }?.value
-    case .begin, .setAttribute, .removeAttribute, .end: return nil
+    case .begin, .setAttribute, .removeAttribute, .touch, .end: return nil
     }
     guard stored.customerID != nil || sent != nil else { return nil }
     switch customerProof {
@@ -137,7 +144,7 @@ extension Command {
       return true
     case .replace, .patch:
       return precondition.names(session.version - 1)
-    case .begin, .setAttribute, .removeAttribute, .end:
+    case .begin, .setAttribute, .removeAttribute, .touch, .end:
       // Legitimate repetitions that only an idempotency key can tell from a retry.
       return false
     }

@@ -94,9 +94,21 @@ public struct TimeToLive: Equatable, Sendable {
     let seconds = isCustomer ? customerSeconds : anonymousSeconds
     return seconds == 0 ? nil : activeAt.advanced(bySeconds: seconds)
   }
+
+  /// When activity after `activeAt` is worth an event again: a tenth of the time to live later, so that at most one in
+  /// ten of it is lost. Nil when the session never expires.
+  public func nextTouch(activeAt: Instant, isCustomer: Bool) -> Instant? {
+    let seconds = isCustomer ? customerSeconds : anonymousSeconds
+    return seconds == 0 ? nil : Instant(microseconds: activeAt.microseconds + seconds * 100_000)
+  }
 }
 
 extension Session {
+  /// Whether activity at `now` is worth an event.
+  func isTouchDue(at now: Instant, timeToLive: TimeToLive) -> Bool {
+    timeToLive.nextTouch(activeAt: activeAt, isCustomer: context.customerID != nil).map { now >= $0 } ?? false
+  }
+
   /// Whether the session can be read at `now`: neither ended nor expired, to the microsecond.
   public func isLive(at now: Instant, timeToLive: TimeToLive) -> Bool {
     guard status == .active else { return false }

@@ -7,8 +7,10 @@ extension SessionStore {
   public struct Document: Sendable {
     /// The session's version.
     public let version: UInt32
-    /// The document as JSON.
+    /// The document as JSON; empty when the version was known.
     public let json: [UInt8]
+    /// Whether reading it as its owner is activity that is worth an event.
+    public let isTouchDue: Bool
   }
 
   /// The current document of a live session, nil when there is none. Shows every acknowledged change, and no change
@@ -20,12 +22,15 @@ extension SessionStore {
   ) throws(StoreError) -> Document? {
     do throws(ProjectionsError) {
       return try snapshots.withSnapshot(SessionKey(tenant.id, session)) { view throws(DamagedRecord) in
-        guard let view, view.isLive(at: now(), timeToLive: configuration.rules.timeToLive) else { return nil }
-        guard !isKnown(view.version) else { return Document(version: view.version, json: []) }
+        let now = self.now()
+        let timeToLive = configuration.rules.timeToLive
+        guard let view, view.isLive(at: now, timeToLive: timeToLive) else { return nil }
+        let isTouchDue = view.isTouchDue(at: now, timeToLive: timeToLive)
+        guard !isKnown(view.version) else { return Document(version: view.version, json: [], isTouchDue: isTouchDue) }
         var json: [UInt8] = []
         json.reserveCapacity(640)
         try view.appendDocument(of: session, to: &json)
-        return Document(version: view.version, json: json)
+        return Document(version: view.version, json: json, isTouchDue: isTouchDue)
       }
     } catch {
       throw .projections(error)

@@ -34,37 +34,40 @@ struct Daemon {
   func run() -> ExitStatus {
     Process.holdSignals()
     Process.raiseFileLimit()
+    // What has been started is stopped in the opposite order, however far the start came.
+    var started: [() -> Void] = []
+    defer { for stop in started.reversed() { stop() } }
     do {
       let authorizer = try makeAuthorizer()
       let listeners = try settings.listeners()
+      let parts = Parts()
       // The probes answer while the log is replayed.
-      let store = Late<SessionStore>()
-      let api = Late<SessionAPI>()
-      let server = Late<HTTPServer>()
-      let admin = try makeAdmin(listeners.admin, store: store, api: api, server: server)
-      store.set(try openStore())
-      guard let opened = store.value else { preconditionFailure("it has been set") }
-      let served = SessionAPI(store: opened, configuration: settings.api, authorizer: authorizer.authorizer) { [log] in
+      if let admin = try makeAdmin(listeners.admin, parts: parts) { started.append { admin.drainAndStop() } }
+      let store = try openStore()
+      started.append { store.close() }
+      parts.store.set(store)
+      let api = SessionAPI(store: store, configuration: settings.api, authorizer: authorizer.authorizer) { [log] in
         log(.error, $0)
       }
-      api.set(served)
-      let front: HTTPServer
-      do {
-        front = try makeServer(listeners.main, handler: served)
-      } catch {
-        opened.close()
-        throw error
-      }
-      server.set(front)
+      parts.api.set(api)
+      let server = try makeServer(listeners.main, handler: api)
+      started.append { server.drainAndStop() }
+      parts.server.set(server)
       health.reach(.ready)
-      for address in front.boundAddresses { log(.info, "listening on \(address)") }
-      let status = wait(verifier: authorizer.verifier)
-      stop(front, opened, admin)
-      return status
+      for address in server.boundAddresses { log(.info, "listening on \(address)") }
+      defer { health.reach(.stopping) }
+      return wait(verifier: authorizer.verifier)
     } catch {
       log(.error, "sessiond can't start: \(error)")
       return .couldNotStart
     }
+  }
+
+  /// The parts that the figures are collected from, each once it is there.
+  private struct Parts {
+    let store = Late<SessionStore>()
+    let api = Late<SessionAPI>()
+    let server = Late<HTTPServer>()
   }
 
   private func makeAuthorizer() throws(TokensError) -> (authorizer: Authorizer, verifier: TokenVerifier?) {
@@ -95,15 +98,13 @@ struct Daemon {
     }
   }
 
-  private func makeAdmin(
-    _ addresses: [ListenAddress], store: Late<SessionStore>, api: Late<SessionAPI>, server: Late<HTTPServer>
-  ) throws(HTTPServerError) -> HTTPServer? {
+  private func makeAdmin(_ addresses: [ListenAddress], parts: Parts) throws(HTTPServerError) -> HTTPServer? {
     guard !addresses.isEmpty else { return nil }
     var configuration = settings.server
     configuration.workerThreads = 1
     configuration.maximumConnections = 64
     let handler = AdminAPI(health: health) { [health] in
-      Metrics.collect(health: health, store: store.value, api: api.value, server: server.value)
+      Metrics.collect(health: health, store: parts.store.value, api: parts.api.value, server: parts.server.value)
     }
     let admin = try HTTPServer(listeners: addresses, configuration: configuration, handler: handler) { [log] in
       log(.warning, $0)
@@ -144,13 +145,5 @@ struct Daemon {
       case .kept(let error): log(.error, "SIGHUP: the old keys stay: \(error)")
       }
     }
-  }
-
-  private func stop(_ server: HTTPServer, _ store: SessionStore, _ admin: HTTPServer?) {
-    health.reach(.stopping)
-    server.drainAndStop()
-    store.close()
-    admin?.drainAndStop()
-    log(.info, "stopped")
   }
 }

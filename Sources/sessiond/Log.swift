@@ -18,13 +18,8 @@ struct Log: Sendable {
   }
 
   func callAsFunction(_ priority: Priority, _ message: String) {
-    let line = message.replacing(while: { $0 == "\n" || $0 == "\r" }, with: " ")
+    // One line whatever a message quotes. By bytes, since a carriage return with a line feed is one character.
+    let line = String(decoding: message.utf8.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
     Process.write((hasPriorities ? "<\(priority.rawValue)>" : "") + line + "\n", toStandardError: true)
-  }
-}
-
-extension String {
-  fileprivate func replacing(while matches: (Character) -> Bool, with replacement: Character) -> String {
-    contains(where: matches) ? String(map { matches($0) ? replacement : $0 }) : self
   }
 }

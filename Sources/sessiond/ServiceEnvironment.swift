@@ -8,6 +8,11 @@ enum ServiceEnvironment {
       .flatMap { $0.split(separator: ":").first.map(String.init) }
   }
 
+  /// Where systemd has put the service's credentials (systemd.exec(5), LoadCredential=).
+  static var credentialsDirectory: String? {
+    Process.environment(prefix: "CREDENTIALS_DIRECTORY")["CREDENTIALS_DIRECTORY"]
+  }
+
   /// Whether standard error goes to the journal, which takes priorities in front of lines (sd-daemon(3)).
   static var isJournal: Bool { Process.environment(prefix: "JOURNAL_STREAM")["JOURNAL_STREAM"] != nil }
 

@@ -104,9 +104,18 @@ extension Settings {
     try storage.number("httpThreads", 1...256, into: &server.workerThreads)
   }
 
+  /// What a key file's path begins with when systemd passes the file (systemd.exec(5), LoadCredential=).
+  private static let credentialPrefix = "credential:"
+
   private static func issuer(_ section: SettingsReader, _ path: String) throws -> IssuerConfiguration {
     guard let issuer = try section.text("issuer") else { throw section.error("issuer", "is missing") }
-    guard let keyFile = try section.text("keyFile") else { throw section.error("keyFile", "is missing") }
+    guard var keyFile = try section.text("keyFile") else { throw section.error("keyFile", "is missing") }
+    if keyFile.hasPrefix(credentialPrefix) {
+      guard let directory = ServiceEnvironment.credentialsDirectory else {
+        throw section.error("keyFile", "\(keyFile) is a credential, and systemd has passed none to this process")
+      }
+      keyFile = "\(directory)/\(keyFile.dropFirst(credentialPrefix.count))"
+    }
     let audiences = try section.texts("audiences")
     let tenants = try section.texts("tenants")
     if let wrong = tenants?.first(where: { $0 != "*" && TenantID($0) == nil }) {

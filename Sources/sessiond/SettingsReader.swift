@@ -28,10 +28,10 @@ final class SettingsReader {
 
   private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-  /// Whether the key is there, with something else than null.
+  /// Whether the key is there; null is a value like others, and of the wrong type everywhere.
   private func take(_ key: String) -> Bool {
     unread.remove(key)
-    return container.contains(SettingKey(key)) && (try? container.decodeNil(forKey: SettingKey(key))) != true
+    return container.contains(SettingKey(key))
   }
 
   private func decode<Value: Decodable>(_ key: String, _ type: Value.Type, _ expected: String) throws -> Value? {

@@ -13,7 +13,9 @@ do throws(SettingsError) {
     Process.write("the settings are fine\n")
   case .serve:
     let settings = try options.completed(by: ServiceEnvironment.options()).settings()
-    Process.exit(Daemon(settings: settings, log: log).run().rawValue)
+    let status = Daemon(settings: settings, log: log).run()
+    if status == .stopped { log(.info, "stopped") }
+    Process.exit(status.rawValue)
   }
 } catch {
   log(.error, "sessiond: \(error)")

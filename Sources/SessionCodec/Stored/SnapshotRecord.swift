@@ -110,6 +110,11 @@ public struct SnapshotView: ~Escapable {
     return now < expiry
   }
 
+  /// Whether activity at `now` is worth an event, as for ``TimeToLive/nextTouch(activeAt:isCustomer:)``.
+  public func isTouchDue(at now: Instant, timeToLive: TimeToLive) -> Bool {
+    timeToLive.nextTouch(activeAt: activeAt, isCustomer: hasCustomer).map { now >= $0 } ?? false
+  }
+
   /// The whole state. Throws when the bytes can't be one.
   public func session() throws(DamagedRecord) -> Session {
     var reader = RecordReader(bytes)
