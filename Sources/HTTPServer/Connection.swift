@@ -33,6 +33,8 @@ internal import Synchronization
   private var uri: UnsafePointer<CChar>?
   /// Whether bytes of a refused request may be left unread.
   private var leavesUnread = false
+  /// Whether the library did not take an answer, so that the connection has to end.
+  private var isUnanswerable = false
 
   init(core: ServerCore, handle: OpaquePointer, descriptor: Int32, peer: SocketAddress) {
     self.core = core
@@ -82,7 +84,7 @@ internal import Synchronization
       }
     case .refused: break
     }
-    return true
+    return !isUnanswerable
   }
 
   private func receivedHeader(
@@ -221,7 +223,10 @@ internal import Synchronization
     // MHD_queue_response takes a reference of its own.
     let queued = unsafe MHD_queue_response(handle, UInt32(status), prepared)
     unsafe MHD_destroy_response(prepared)
-    precondition(queued == .YES, "respond without suspend belongs on the thread that called the handler")
+    guard queued != .YES else { return }
+    // The library is in no state to take an answer. Whatever brought it there, only this connection pays for it.
+    core.log("an answer with status \(status) could not be queued; the connection is closed")
+    isUnanswerable = true
   }
 
   private func enter(_ phase: ConnectionPhase, _ exchange: HTTPExchange) {

@@ -23,6 +23,7 @@ internal import Glibc
     static let host = Singletons(rawValue: 4)
     static let authorization = Singletons(rawValue: 8)
     static let contentType = Singletons(rawValue: 16)
+    static let expect = Singletons(rawValue: 32)
   }
 
   /// The refusal, once there is one.
@@ -100,6 +101,11 @@ internal import Glibc
       if !isHTTP11 { return refuse(400, "an HTTP/1.0 request must not have Transfer-Encoding") }
       bodyBytes = nil
     }
+    if seen.contains(.expect), bodyBytes == 0 {
+      // RFC 9110, 10.1.1: "A client MUST NOT generate a 100-continue expectation in a request that does not include
+      // content." The library takes the next request's bytes for that content.
+      return refuse(400, "a request without a body must not have Expect")
+    }
     if let bodyBytes, bodyBytes > limits.maximumBodyBytes {
       return refuse(413, "the request's body must be at most \(limits.maximumBodyBytes) bytes long")
     }
@@ -139,6 +145,7 @@ internal import Glibc
   private mutating func examineField(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
     switch name.count {
     case 4 where HTTPFieldName.host.matches(name): return once(.host, "Host")
+    case 6 where HTTPFieldName("Expect").matches(name): return once(.expect, "Expect")
     case 12 where HTTPFieldName.contentType.matches(name): return once(.contentType, "Content-Type")
     case 13 where HTTPFieldName.authorization.matches(name): return once(.authorization, "Authorization")
     case 14 where HTTPFieldName.contentLength.matches(name):

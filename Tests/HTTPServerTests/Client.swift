@@ -112,7 +112,9 @@ struct Response {
     let text = String(decoding: bytes, as: UTF8.self)
     guard let range = text.firstRange(of: "\r\n\r\n") else { return nil }
     let lines = text[..<range.lowerBound].split(separator: "\r\n")
-    guard let first = lines.first, first.hasPrefix("HTTP/1.1 "), let status = Int(first.dropFirst(9).prefix(3)) else { return nil }
+    guard let first = lines.first, first.hasPrefix("HTTP/1.1 "), let status = Int(first.dropFirst(9).prefix(3)) else {
+      return nil
+    }
     self.status = status
     for line in lines.dropFirst() {
       guard let colon = line.firstIndex(of: ":") else { return nil }
@@ -128,7 +130,6 @@ struct Response {
 
   subscript(_ name: String) -> String? { fields.first { $0.name == name }?.value }
 }
-
 
 /// Seconds of a clock that only runs forward.
 func now() -> Double {

@@ -41,7 +41,10 @@ import Testing
   func singleBytes() throws {
     let server = try TestServer()
     let client = try server.client()
-    for byte in "PUT /echo?q HTTP/1.1\r\nHost: a\r\nX-Test: t\r\nContent-Length: 3\r\n\r\nabcGET /echo HTTP/1.1\r\nHost: a\r\n\r\n".utf8 {
+    for byte
+      in "PUT /echo?q HTTP/1.1\r\nHost: a\r\nX-Test: t\r\nContent-Length: 3\r\n\r\nabcGET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
+      .utf8
+    {
       client.send([byte])
       sleep(seconds: 0.0005)
     }
@@ -169,7 +172,10 @@ import Testing
   @Test("the connection ends after an answer that says so, and after Connection: close")
   func closing() throws {
     let server = try TestServer()
-    for request in ["GET /close HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"] {
+    for request in [
+      "GET /close HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      "GET / HTTP/1.0\r\n\r\n",
+    ] {
       let client = try server.client()
       client.send(request)
       #expect(client.response()?["Connection"] == "close")
@@ -200,7 +206,8 @@ import Testing
     let responses = Mutex<[HTTPResponse]>([])
     let handler = TestHandler()
     for target in ["/echo?a=%2F", "/suspend-here", "/echo?a=%2F"] {
-      let exchange = HTTPExchange(method: .put, target: target, headers: [("x-test", " v ")], body: Array("abc".utf8)) { response in
+      let exchange = HTTPExchange(method: .put, target: target, headers: [("x-test", " v ")], body: Array("abc".utf8)) {
+        response in
         responses.withLock { $0.append(response) }
       }
       #expect(exchange.peerIsLocal)

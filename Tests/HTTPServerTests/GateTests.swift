@@ -24,32 +24,54 @@ import Testing
 
   static let refused: [Refused] = [
     // Framing.
-    Refused("a duplicate Content-Length", put + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", names: "Content-Length"),
-    Refused("a differing Content-Length", put + "Content-Length: 3\r\ncontent-length: 4\r\n\r\nabc", names: "Content-Length"),
-    Refused("a duplicate Transfer-Encoding", put + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", names: "Transfer-Encoding"),
-    Refused("Content-Length and Transfer-Encoding", put + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", names: "Transfer-Encoding"),
-    Refused("Transfer-Encoding and Content-Length", put + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", names: "Transfer-Encoding"),
+    Refused(
+      "a duplicate Content-Length", put + "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", names: "Content-Length"),
+    Refused(
+      "a differing Content-Length", put + "Content-Length: 3\r\ncontent-length: 4\r\n\r\nabc", names: "Content-Length"),
+    Refused(
+      "a duplicate Transfer-Encoding",
+      put + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", names: "Transfer-Encoding"),
+    Refused(
+      "Content-Length and Transfer-Encoding", put + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      names: "Transfer-Encoding"),
+    Refused(
+      "Transfer-Encoding and Content-Length", put + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+      names: "Transfer-Encoding"),
     Refused("Transfer-Encoding other than chunked", put + "Transfer-Encoding: gzip\r\n\r\n", names: "chunked"),
-    Refused("Transfer-Encoding with chunked last", put + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", names: "chunked"),
-    Refused("Transfer-Encoding chunked twice in one field", put + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", names: "chunked"),
-    Refused("Transfer-Encoding with a blank after it", put + "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", names: "chunked"),
-    Refused("Transfer-Encoding with a parameter", put + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", names: "chunked"),
+    Refused(
+      "Transfer-Encoding with chunked last", put + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", names: "chunked"
+    ),
+    Refused(
+      "Transfer-Encoding chunked twice in one field", put + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+      names: "chunked"),
+    Refused(
+      "Transfer-Encoding with a blank after it", put + "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", names: "chunked"),
+    Refused(
+      "Transfer-Encoding with a parameter", put + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", names: "chunked"),
     Refused("Transfer-Encoding identity", put + "Transfer-Encoding: identity\r\n\r\n", names: "chunked"),
     Refused("an empty Transfer-Encoding", put + "Transfer-Encoding:\r\n\r\n", names: "chunked"),
-    Refused("Transfer-Encoding in HTTP/1.0", "PUT /echo HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", names: "HTTP/1.0"),
+    Refused(
+      "Transfer-Encoding in HTTP/1.0", "PUT /echo HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      names: "HTTP/1.0"),
     Refused("a list of Content-Lengths", put + "Content-Length: 5, 5\r\n\r\nabcde", names: nil),
     Refused("a Content-Length with a sign", put + "Content-Length: +5\r\n\r\nabcde", names: nil),
     Refused("a negative Content-Length", put + "Content-Length: -5\r\n\r\nabcde", names: nil),
     Refused("an empty Content-Length", put + "Content-Length:\r\n\r\nabcde", names: nil),
     Refused("a hexadecimal Content-Length", put + "Content-Length: 0x5\r\n\r\nabcde", names: nil),
     Refused("a Content-Length with a blank after it", put + "Content-Length: 5 \r\n\r\nabcde", names: nil),
-    Refused("a Content-Length beyond 63 bits", put + "Content-Length: 9223372036854775808\r\n\r\nabcde", names: "Content-Length"),
-    Refused("a Content-Length beyond 64 bits", put + "Content-Length: 18446744073709551621\r\n\r\nabcde", status: 413, names: nil),
+    Refused(
+      "a Content-Length beyond 63 bits", put + "Content-Length: 9223372036854775808\r\n\r\nabcde",
+      names: "Content-Length"),
+    Refused(
+      "a Content-Length beyond 64 bits", put + "Content-Length: 18446744073709551621\r\n\r\nabcde", status: 413,
+      names: nil),
     Refused("a chunk size that is none", put + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", names: nil),
     // Fields that may stand only once, or must stand.
     Refused("HTTP/1.1 without Host", "GET /echo HTTP/1.1\r\n\r\n", names: "Host"),
     Refused("a duplicate Host", get + "Host: b\r\n\r\n", names: "Host"),
-    Refused("a duplicate Authorization", get + "Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n", names: "Authorization"),
+    Refused(
+      "a duplicate Authorization", get + "Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n",
+      names: "Authorization"),
     Refused("a duplicate Content-Type", get + "Content-Type: a/b\r\nContent-Type: a/b\r\n\r\n", names: "Content-Type"),
     // Names and values.
     Refused("a blank before the colon", put + "Content-Length : 5\r\n\r\nabcde", names: "name"),
@@ -100,9 +122,15 @@ import Testing
     Refused("HTTP/2.0", "GET /echo HTTP/2.0\r\nHost: a\r\n\r\n", status: 505, names: nil),
     Refused("HTTP/0.8", "GET /echo HTTP/0.8\r\nHost: a\r\n\r\n", status: 505, names: nil),
     // Sizes.
-    Refused("a header beyond the limit", get + "X-Test: " + String(repeating: "x", count: 17000) + "\r\n\r\n", status: 431, names: "16384"),
-    Refused("a header beyond the memory", get + "X-Test: " + String(repeating: "x", count: 60000) + "\r\n\r\n", status: 431, names: nil),
-    Refused("a target beyond the memory", "GET /" + String(repeating: "x", count: 60000) + " HTTP/1.1\r\nHost: a\r\n\r\n", status: 414, names: nil),
+    Refused(
+      "a header beyond the limit", get + "X-Test: " + String(repeating: "x", count: 17000) + "\r\n\r\n", status: 431,
+      names: "16384"),
+    Refused(
+      "a header beyond the memory", get + "X-Test: " + String(repeating: "x", count: 60000) + "\r\n\r\n", status: 431,
+      names: nil),
+    Refused(
+      "a target beyond the memory", "GET /" + String(repeating: "x", count: 60000) + " HTTP/1.1\r\nHost: a\r\n\r\n",
+      status: 414, names: nil),
     Refused("too many fields", get + String(repeating: "A: b\r\n", count: 2000) + "\r\n", status: 431, names: nil),
   ]
 
@@ -155,7 +183,10 @@ import Testing
       ("get /echo HTTP/1.1\r\nHost: a\r\n\r\n", "get /echo - "),
       ("PROPFIND /echo HTTP/1.1\r\nHost: a\r\n\r\n", "PROPFIND /echo - "),
       ("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 003\r\n\r\nabc", "PUT /echo - abc"),
-      ("PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: y\r\n\r\n", "PUT /echo - abcde"),
+      (
+        "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: y\r\n\r\n",
+        "PUT /echo - abcde"
+      ),
     ])
   func passes(request: String, summary: String) throws {
     let server = try TestServer()

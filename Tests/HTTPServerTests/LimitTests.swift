@@ -34,7 +34,9 @@ import Testing
     #expect(early.body.contains("1000"))
     #expect(client.ends())
     let eager = try server.client()
-    eager.send(Array("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n".utf8) + [UInt8](repeating: 0x78, count: 300_000))
+    eager.send(
+      Array("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n".utf8)
+        + [UInt8](repeating: 0x78, count: 300_000))
     #expect(eager.response()?.status == 413)
     let fitting = try server.client()
     fitting.send("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + String(repeating: "x", count: 1000))
@@ -45,7 +47,9 @@ import Testing
   func chunkedTooLarge() throws {
     let server = try TestServer { $0.maximumBodyBytes = 1000 }
     let client = try server.client()
-    client.send("PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + String(repeating: "x", count: 1000) + "\r\n")
+    client.send(
+      "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + String(repeating: "x", count: 1000)
+        + "\r\n")
     client.read(seconds: 0.1)
     #expect(client.received.isEmpty)
     client.send("1\r\nx")

@@ -99,7 +99,8 @@ import Testing
     #expect(bound == 0)
     close(stale)
     let server = try TestServer([.unix(path: path)])
-    #expect(throws: HTTPServerError.cannotListen("unix:\(path) is in use by another process; choose another --listen")) {
+    #expect(throws: HTTPServerError.cannotListen("unix:\(path) is in use by another process; choose another --listen"))
+    {
       try TestServer([.unix(path: path)])
     }
     let client = try server.client()

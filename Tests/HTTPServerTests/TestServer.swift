@@ -15,9 +15,11 @@ final class TestHandler: HTTPHandler {
     let path = String(decoding: exchange.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
     switch path {
     case "/echo":
-      let summary = "\(exchange.methodName) \(String(decoding: exchange.target, as: UTF8.self)) "
+      let summary =
+        "\(exchange.methodName) \(String(decoding: exchange.target, as: UTF8.self)) "
         + "\(exchange.header("X-Test") ?? "-") \(String(decoding: exchange.body, as: UTF8.self))"
-      exchange.respond(HTTPResponse(status: 200, fields: [.init(.contentType, "text/plain")], body: Array(summary.utf8)))
+      exchange.respond(
+        HTTPResponse(status: 200, fields: [.init(.contentType, "text/plain")], body: Array(summary.utf8)))
     case "/suspend":
       // From its own thread, and sometimes before this returns.
       exchange.suspend()
@@ -81,7 +83,8 @@ final class TestServer {
     configure(&configuration)
     let lines = Lines()
     self.lines = lines
-    server = try HTTPServer(listeners: listeners, inherited: inherited, configuration: configuration, handler: handler) { line in
+    server = try HTTPServer(listeners: listeners, inherited: inherited, configuration: configuration, handler: handler)
+    { line in
       lines.all.withLock { $0.append(line) }
     }
   }
