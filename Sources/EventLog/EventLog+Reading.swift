@@ -60,12 +60,14 @@ extension EventLog {
 
   /// Replays up to `limit` records of `tenant` that follow `position`, in order, in one short read transaction.
   ///
-  /// Returns the position of the last one, or `position` when there is none: call it again from there for more.
+  /// `body` returns whether to go on after its record. Returns the position of the last one, or `position` when there is
+  /// none: call it again from there for more.
   /// Throws when a record is damaged, missing or in another's place, and what `body` throws.
   public func replay(
     _ tenant: TenantID, after position: UInt64, limit: Int,
-    _ body: (FrameView) throws(DamagedRecord) -> Void
+    _ body: (FrameView) throws(DamagedRecord) -> Bool
   ) throws(EventLogError) -> UInt64 {
+    guard position < .max else { return position }
     do {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)
@@ -78,7 +80,7 @@ extension EventLog {
         }
         last = found
         do throws(DamagedRecord) {
-          try body(try Self.frame(entry.value, entry.key, tenant, found))
+          guard try body(try Self.frame(entry.value, entry.key, tenant, found)) else { break }
         } catch {
           throw EventLogError.damaged(tenant: tenant, position: found, reason: error.reason)
         }
@@ -179,7 +181,7 @@ extension EventLog {
 
   /// The record under `key`, after checking that it says so itself.
   @_lifetime(copy value)
-  private static func frame(
+  static func frame(
     _ value: Span<UInt8>, _ key: Span<UInt8>, _ tenant: TenantID, _ position: UInt64
   ) throws(DamagedRecord) -> FrameView {
     let frame = try FrameView(value, key: key)

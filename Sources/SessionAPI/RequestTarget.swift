@@ -17,52 +17,87 @@ struct RequestTarget {
   /// Takes a target apart. Throws what is wrong with it.
   init(_ target: [UInt8]) throws(Problem) {
     let queryStart = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
-    let parts = target[..<queryStart].split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    guard parts.count >= 4, parts[0].isEmpty, parts[1].elementsEqual("session-context".utf8) else {
+    var parts = PathParts(target[..<queryStart])
+    guard parts.next()?.isEmpty == true, parts.next() == Name.sessionContext, let name = parts.next() else {
       throw .noSuchResource
     }
-    route = try Self.route(parts[3...])
-    guard let tenant = percentDecoded(parts[2]).flatMap({ TenantID($0) }) else {
+    route = try Self.route(&parts)
+    guard let tenant = TenantID(utf8: name) ?? percentDecoded(name).flatMap({ TenantID($0) }) else {
       throw .invalid("tenant: must match ^[a-z][a-z0-9]+$ and have 3 to 16 characters")
     }
     self.tenant = tenant
-    query = try RequestQuery(target[queryStart...].dropFirst())
+    query = queryStart == target.endIndex ? RequestQuery() : try RequestQuery(target[(queryStart + 1)...])
   }
 
-  private static func route(_ parts: ArraySlice<ArraySlice<UInt8>>) throws(Problem) -> Route {
-    let parts = Array(parts)
-    func isNamed(_ index: Int, _ name: String) -> Bool {
-      index < parts.count && parts[index].elementsEqual(name.utf8)
+  private static func route(_ parts: inout PathParts) throws(Problem) -> Route {
+    switch parts.next() {
+    case Name.me? where parts.next() == Name.context: return try ownRoute(&parts)
+    case Name.events? where parts.isAtEnd: return .events
+    case Name.contexts? where parts.isAtEnd: return .contexts
+    case Name.context?: break
+    default: throw .noSuchResource
     }
-    if isNamed(0, "me"), isNamed(1, "context") { return try ownRoute(Array(parts[2...])) }
-    if parts.count == 1 {
-      if isNamed(0, "events") { return .events }
-      if isNamed(0, "contexts") { return .contexts }
-    }
-    guard isNamed(0, "context"), parts.count >= 2 else { throw .noSuchResource }
-    guard let id = percentDecoded(parts[1]).flatMap({ SessionID($0) }) else {
+    guard let part = parts.next() else { throw .noSuchResource }
+    guard let id = percentDecoded(part).flatMap({ SessionID($0) }) else {
       throw .invalid("sessionId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
     }
-    switch parts.count {
-    case 2: return .context(id)
-    case 3 where isNamed(2, "attributes"): return .attributes(id)
-    case 3 where isNamed(2, "events"): return .contextEvents(id)
-    case 3 where isNamed(2, "diff"): return .contextDiff(id)
-    case 4 where isNamed(2, "attributes"): return .attribute(id, name: try attributeName(parts[3]))
+    switch parts.next() {
+    case nil: return .context(id)
+    case Name.attributes? where parts.isAtEnd: return .attributes(id)
+    case Name.attributes?: return .attribute(id, name: try attributeName(&parts))
+    case Name.events? where parts.isAtEnd: return .contextEvents(id)
+    case Name.diff? where parts.isAtEnd: return .contextDiff(id)
     default: throw .noSuchResource
     }
   }
 
-  private static func ownRoute(_ parts: [ArraySlice<UInt8>]) throws(Problem) -> Route {
-    guard let first = parts.first else { return .ownContext }
-    guard first.elementsEqual("attributes".utf8), parts.count <= 2 else { throw .noSuchResource }
-    return parts.count == 1 ? .ownAttributes : .ownAttribute(name: try attributeName(parts[1]))
+  private static func ownRoute(_ parts: inout PathParts) throws(Problem) -> Route {
+    switch parts.next() {
+    case nil: return .ownContext
+    case Name.attributes? where parts.isAtEnd: return .ownAttributes
+    case Name.attributes?: return .ownAttribute(name: try attributeName(&parts))
+    default: throw .noSuchResource
+    }
   }
 
-  private static func attributeName(_ part: ArraySlice<UInt8>) throws(Problem) -> String {
+  /// The last part of a path, which names an attribute.
+  private static func attributeName(_ parts: inout PathParts) throws(Problem) -> String {
+    guard let part = parts.next(), parts.isAtEnd else { throw .noSuchResource }
     guard let name = percentDecoded(part), (1...200).contains(name.utf8.count), !name.containsControlCharacter else {
       throw .invalid("attributeName: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
     }
     return name
+  }
+
+  /// The fixed parts of paths.
+  private enum Name {
+    static let sessionContext = Array("session-context".utf8)[...]
+    static let context = Array("context".utf8)[...]
+    static let me = Array("me".utf8)[...]
+    static let contexts = Array("contexts".utf8)[...]
+    static let attributes = Array("attributes".utf8)[...]
+    static let events = Array("events".utf8)[...]
+    static let diff = Array("diff".utf8)[...]
+  }
+}
+
+/// The parts of a path between its slashes, one after the other, without copying them.
+private struct PathParts {
+  private var rest: ArraySlice<UInt8>?
+
+  init(_ path: ArraySlice<UInt8>) {
+    rest = path
+  }
+
+  var isAtEnd: Bool { rest == nil }
+
+  mutating func next() -> ArraySlice<UInt8>? {
+    guard let path = rest else { return nil }
+    guard let slash = path.firstIndex(of: UInt8(ascii: "/")) else {
+      rest = nil
+      return path
+    }
+    rest = path[(slash + 1)...]
+    return path[..<slash]
   }
 }

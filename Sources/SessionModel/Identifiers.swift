@@ -6,12 +6,17 @@ public struct TenantID: Hashable, Comparable, Sendable, CustomStringConvertible 
   public let description: String
 
   /// The tenant of that name, or nil when the name is not well-formed.
-  public init?(_ name: some StringProtocol) {
-    let bytes = name.utf8
-    guard (3...16).contains(bytes.count), let first = bytes.first, Self.isLetter(first),
-      bytes.dropFirst().allSatisfy({ Self.isLetter($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
-    else { return nil }
-    description = String(name)
+  public init?(_ name: String) {
+    self.init(utf8: Array(name.utf8)[...])
+  }
+
+  /// The tenant whose name is those bytes, or nil when the name is not well-formed.
+  public init?(utf8 name: ArraySlice<UInt8>) {
+    guard (3...16).contains(name.count), let first = name.first, Self.isLetter(first) else { return nil }
+    for byte in name where !Self.isLetter(byte) && !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) {
+      return nil
+    }
+    description = String(decoding: name, as: UTF8.self)
   }
 
   private static func isLetter(_ byte: UInt8) -> Bool {

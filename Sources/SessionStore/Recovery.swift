@@ -66,7 +66,6 @@ struct Recovery {
         var failure: ProjectionsError?
         let start = checkpoint.tail.position
         _ = try log.replay(tenant, after: start, limit: Self.eventsPerPublication) { frame throws(DamagedRecord) in
-          guard failure == nil else { return }
           let event = try frame.event()
           let key = SessionKey(tenant, event.sessionID)
           do throws(ProjectionsError) {
@@ -76,6 +75,7 @@ struct Recovery {
           } catch {
             failure = error
           }
+          return failure == nil
         }
         if let failure { throw failure }
         guard checkpoint.tail.position > start else { return checkpoint }

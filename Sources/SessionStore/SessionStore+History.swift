@@ -138,16 +138,16 @@ extension SessionStore {
   ) throws(StoreError) -> (events: [RecordedEvent], reached: UInt64, isAtEnd: Bool) {
     do throws(EventLogError) {
       var events: [RecordedEvent] = []
-      var reached = position
-      let last = try log.replay(tenant.id, after: position, limit: scanLimit) { frame throws(DamagedRecord) in
-        guard events.count < limit else { return }
-        reached = frame.position
-        if let kind = filter.kind, frame.kind != kind.rawValue { return }
-        let event = try frame.event()
-        if let sessions = filter.sessions, !sessions.contains(event.sessionID) { return }
-        events.append(RecordedEvent(event: event, isErased: frame.isErased))
+      let reached = try log.replay(tenant.id, after: position, limit: scanLimit) { frame throws(DamagedRecord) in
+        if filter.kind.map({ $0.rawValue == frame.kind }) ?? true {
+          let event = try frame.event()
+          if filter.sessions?.contains(event.sessionID) ?? true {
+            events.append(RecordedEvent(event: event, isErased: frame.isErased))
+          }
+        }
+        return events.count < limit
       }
-      return (events, reached, reached == last && last < position + UInt64(scanLimit))
+      return (events, reached, events.count < limit && reached - position < UInt64(scanLimit))
     } catch {
       throw .log(error)
     }
