@@ -51,5 +51,43 @@ let package = Package(
         "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "Tokens",
       ],
       swiftSettings: settings),
+    .target(
+      name: "TestSupport", dependencies: ["EventLog", "Platform", "SessionModel"], path: "Tests/TestSupport",
+      swiftSettings: settings),
+    .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "LMDBTests", dependencies: ["LMDB", "Platform", "TestSupport"], swiftSettings: settings),
+    .testTarget(name: "SessionModelTests", dependencies: ["SessionModel", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "SessionCodecTests", dependencies: ["Platform", "SessionCodec", "SessionModel", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "EventLogTests",
+      dependencies: ["EventLog", "LMDB", "Platform", "SessionCodec", "SessionModel", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ProjectionsTests",
+      dependencies: ["EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "SessionStoreTests",
+      dependencies: [
+        "EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "SessionAPITests",
+      dependencies: [
+        "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
+        "Tokens",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "sessiondTests",
+      dependencies: [
+        "HTTPServer", "Platform", "SessionAPI", "SessionModel", "SessionStore", "TestSupport", "Tokens", "sessiond",
+      ],
+      swiftSettings: settings),
+    .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform"], swiftSettings: settings),
+    .testTarget(name: "TokensTests", dependencies: ["CCjose", "Platform", "Tokens"], swiftSettings: settings),
   ]
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import socket
 import statistics
@@ -20,73 +19,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "outside"))
+from load import (
+    CONNECTIONS,
+    DOCUMENT_BYTES,
+    HERE,
+    SERVER_THREADS,
+    Daemon,
+    Round,
+    Server,
+    add_options,
+    alternate,
+    check_statuses,
+    check_tools,
+    document,
+    fill,
+    median,
+    print_table,
+    spread,
+)
 
-from daemon import REPOSITORY, Daemon, path_of  # noqa: E402
-
-CONNECTIONS = 64
-SERVER_THREADS = 2
-READ_SESSIONS = 20_000
-DOCUMENT_BYTES = 400
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 GET_TARGET = 1.4
 PUT_TARGET = 25_000
-
-
-@dataclass
-class Round:
-    """What one run of wrk came to."""
-
-    requests: int
-    seconds: float
-    cpu_seconds: float
-    p99_milliseconds: float
-
-    @property
-    def cpu_microseconds(self) -> float:
-        return self.cpu_seconds / self.requests * 1e6
-
-    @property
-    def per_second(self) -> float:
-        return self.requests / self.seconds
-
-
-@dataclass
-class Server:
-    name: str
-    port: str
-    pid: int
-
-    def cpu_seconds(self) -> float:
-        # proc(5): utime and stime are the 14th and 15th field; the second may hold blanks, but ends with the last ")".
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-    def load(self, script: str, seconds: float, *arguments: str) -> Round:
-        command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds:g}s", "--timeout", "10s"]
-        command += ["-s", str(HERE / script), f"http://127.0.0.1:{self.port}", "--", *arguments]
-        before = self.cpu_seconds()
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        used = self.cpu_seconds() - before
-        found = re.search(r"^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)$", output, re.MULTILINE)
-        if not found:
-            sys.exit(f"wrk gave no result:\n{output}")
-        requests, microseconds, broken, refused, p99 = map(int, found.groups())
-        if broken or refused or not requests:
-            sys.exit(f"{self.name}: of {requests} requests {broken} broke and {refused} were refused\n{output}")
-        return Round(requests, microseconds / 1e6, used, p99 / 1e3)
-
-
-def document() -> str:
-    """The body of a PUT: the whole document that a GET would answer, 400 bytes with an id of 11 characters for `ID`."""
-    head = '{"sessionId":"ID","siteCode":"main","currency":"EUR","cartId":"61079711ce0eb90861357045",'
-    head += '"targetLocation":"DE","language":"de","context":{"channel":"web","note":"'
-    tail = '"},"metadata":{"version":1,"createdAt":"2022-09-20T12:33:52.456Z","modifiedAt":"2022-09-20T12:33:52.456Z"}}'
-    return head + "x" * (DOCUMENT_BYTES - len(head) - len(tail) - 9) + tail
 
 
 def free_port() -> int:
@@ -112,24 +67,6 @@ def start_bare(directory: Path, content: bytes) -> tuple[Server, subprocess.Pope
     sys.exit("the bare server did not start")
 
 
-def answered(daemon: Daemon) -> dict[tuple[str, str], int]:
-    """The daemon's own count of answers by operation and status."""
-    lines = daemon.admin("/metrics").body.decode().splitlines()
-    pattern = re.compile(r'sessiond_requests_total\{operation="(\w+)",status="(\d+)"\} (\d+)')
-    return {(found[1], found[2]): int(found[3]) for found in map(pattern.fullmatch, lines) if found}
-
-
-def check_statuses(daemon: Daemon):
-    """Every answer of the whole run has the status that it should have."""
-    wrong = {
-        key: count
-        for key, count in answered(daemon).items()
-        if key not in (("getContext", "200"), ("replaceContext", "204"))
-    }
-    if wrong:
-        sys.exit(f"answers with other statuses than 200 and 204: {wrong}")
-
-
 def sync_microseconds(directory: Path) -> float:
     """How long the disk takes to make 4 KiB durable: the median of 200."""
     times = []
@@ -143,37 +80,15 @@ def sync_microseconds(directory: Path) -> float:
     return statistics.median(times) * 1e6
 
 
-def alternate(
-    rounds: int, first: Callable[[int], Round], second: Callable[[int], Round]
-) -> tuple[list[Round], list[Round]]:
-    """A B A B …"""
-    pairs = [(first(number), second(number)) for number in range(rounds)]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-
-def median(rounds: list[Round], figure: str) -> float:
-    return statistics.median(getattr(one, figure) for one in rounds)
-
-
-def spread(rounds: list[Round], figure: str) -> str:
-    values = sorted(getattr(one, figure) for one in rounds)
-    return f"{values[0]:,.1f} to {values[-1]:,.1f}" if values[-1] < 1000 else f"{values[0]:,.0f} to {values[-1]:,.0f}"
-
-
 def measure(options: argparse.Namespace, directory: Path):
     daemon = Daemon(directory, config={"storage": {"httpThreads": SERVER_THREADS}}, binary=options.binary)
     bare_process = None
     load = os.getloadavg()[0]
     try:
         daemon.start()
-        ours = Server("sessiond", daemon.address.rpartition(":")[2], daemon.process.pid)
+        ours = Server.of(daemon, "sessiond")
         body = document()
-        created = ours.load("put.lua", max(2.0, options.seconds), "00", body)  # Also the warm-up.
-        # The last ones of each connection may have been left without an answer.
-        count = min(READ_SESSIONS, created.requests - 2 * CONNECTIONS)
-        answer = daemon.request("GET", path_of(f"00-{count:08d}"))
-        if answer.status != 200 or len(answer.body) != DOCUMENT_BYTES:
-            sys.exit(f"a document of {DOCUMENT_BYTES} bytes should be there, but a GET got {answer}")
+        count, answer = fill(daemon, ours, body, max(2.0, options.seconds))  # Also the warm-up.
         bare, bare_process = start_bare(directory, answer.body)
         bare.load("get.lua", 1, "00", str(count))
         ours.load("get.lua", 1, "00", str(count))
@@ -214,10 +129,7 @@ def measure(options: argparse.Namespace, directory: Path):
         for name, mine, others in (("GET p99 ms", gets, bare_gets), ("durable PUT p99 ms", puts, bare_puts)):
             figures = median(mine, "p99_milliseconds"), median(others, "p99_milliseconds")
             rows.append((name, f"{figures[0]:.2f}", f"{figures[1]:.2f}", "", "", spread(mine, "p99_milliseconds")))
-        widths = [max(len(row[column]) for row in rows) for column in range(6)]
-        for row in rows:
-            cells = [row[0].ljust(widths[0])] + [row[column].rjust(widths[column]) for column in range(1, 6)]
-            print("  ".join(cells).rstrip())
+        print_table(rows)
         if daemon.terminate() != 0:
             sys.exit(f"the daemon did not stop in order\n{daemon.stderr}")
     finally:
@@ -229,18 +141,12 @@ def measure(options: argparse.Namespace, directory: Path):
 
 def main():
     parser = argparse.ArgumentParser(description="Measures how fast the daemon is; see the head of this file.")
-    parser.add_argument("--binary", type=Path, default=REPOSITORY / ".build/release/sessiond")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    add_options(parser)
     parser.add_argument(
         "--directory", type=Path, help="where to put the data; default: the system's for temporary files"
     )
     options = parser.parse_args()
-    for program in ("wrk", "cc"):
-        if shutil.which(program) is None:
-            sys.exit(f"{program} is missing")
-    if not options.binary.exists():
-        sys.exit(f"{options.binary} is missing: swift build -c release, or name another one with --binary")
+    check_tools(options, "wrk", "cc")
     directory = Path(tempfile.mkdtemp(prefix="sessiond-speed-", dir=options.directory))
     try:
         measure(options, directory)

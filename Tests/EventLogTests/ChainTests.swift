@@ -125,7 +125,9 @@ import TestSupport
     #expect(problem(in: test.log, tenant) == "time")
   }
 
-  @Test("the chain holds after payloads have been erased: one, some, all", arguments: [[3], [1, 5], [1, 2, 3, 4, 5]] as [[UInt64]])
+  @Test(
+    "the chain holds after payloads have been erased: one, some, all",
+    arguments: [[3], [1, 5], [1, 2, 3, 4, 5]] as [[UInt64]])
   func erasedRecords(_ positions: [UInt64]) throws {
     let test = try filled()
     for position in positions {

@@ -75,7 +75,8 @@ import TestSupport
     var randomness = SeededRandomness(seed: seed)
     for _ in 0..<300 {
       let name = String((randomness.text(1...40) + "x").prefix(40))
-      let event = randomness.event(SessionID(valid: name), position: Self.position, at: randomness.number(.min ... .max))
+      let event = randomness.event(
+        SessionID(valid: name), position: Self.position, at: randomness.number(.min ... .max))
       let bytes = encode(event, salt: randomness.bytes(16), previous: sha256(randomness.bytes(8).span))
       #expect(try decode(bytes) == event, "seed \(seed)")
     }
@@ -115,7 +116,9 @@ import TestSupport
     #expect(throws: DamagedRecord.self) { try decode(bytes + [0]) }
   }
 
-  @Test("cut or random bytes under a fitting checksum are read or refused, and never end the process", arguments: propertySeeds())
+  @Test(
+    "cut or random bytes under a fitting checksum are read or refused, and never end the process",
+    arguments: propertySeeds())
   func garbage(_ seed: UInt64) {
     var randomness = SeededRandomness(seed: seed)
     let good = encode(Self.goldenEvent)
@@ -127,8 +130,10 @@ import TestSupport
     }
     for count in 0...good.count { read(Array(good[..<count])) }
     for _ in 0..<3000 {
-      var bytes = randomness.chance(2) ? randomness.bytes(randomness.number(8...200)) : good
-      for _ in 0..<randomness.number(1...5) { bytes[randomness.number(0...bytes.count - 1)] = randomness.number(0...255) }
+      var bytes = randomness.chance(2) ? randomness.bytes(randomness.number(9...200)) : good
+      for _ in 0..<randomness.number(1...5) {
+        bytes[randomness.number(0...bytes.count - 1)] = randomness.number(0...255)
+      }
       bytes[8] = randomness.chance(20) ? 0 : 1
       read(bytes)
     }

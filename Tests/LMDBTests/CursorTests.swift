@@ -48,10 +48,12 @@ import TestSupport
     }
   }
 
-  @Test("seek finds the key or the first behind it", arguments: [
-    ("a", "b=1"), ("b", "b=1"), ("c", "d=2"), ("d", "d=2"), ("da", "dd=3"), ("dd", "dd=3"), ("e", "f=4"),
-    ("f", "f=4"), ("g", nil),
-  ] as [(String, String?)])
+  @Test(
+    "seek finds the key or the first behind it",
+    arguments: [
+      ("a", "b=1"), ("b", "b=1"), ("c", "d=2"), ("d", "d=2"), ("da", "dd=3"), ("dd", "dd=3"), ("e", "f=4"),
+      ("f", "f=4"), ("g", nil),
+    ] as [(String, String?)])
   func seek(_ key: String, _ found: String?) throws {
     try walk(try filled()) { cursor in
       let entry = text(try cursor.seek(Array(key.utf8).span))
@@ -59,10 +61,12 @@ import TestSupport
     }
   }
 
-  @Test("seek(before:) finds the last entry in front of the key", arguments: [
-    ("a", nil), ("b", nil), ("c", "b=1"), ("d", "b=1"), ("dc", "d=2"), ("dd", "d=2"), ("e", "dd=3"), ("f", "dd=3"),
-    ("zz", "f=4"),
-  ] as [(String, String?)])
+  @Test(
+    "seek(before:) finds the last entry in front of the key",
+    arguments: [
+      ("a", nil), ("b", nil), ("c", "b=1"), ("d", "b=1"), ("dc", "d=2"), ("dd", "d=2"), ("e", "dd=3"), ("f", "dd=3"),
+      ("zz", "f=4"),
+    ] as [(String, String?)])
   func seekBefore(_ key: String, _ found: String?) throws {
     try walk(try filled()) { cursor in
       let entry = text(try cursor.seek(before: Array(key.utf8).span))

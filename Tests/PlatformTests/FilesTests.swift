@@ -57,17 +57,21 @@ import TestSupport
     #expect(Files.parent(of: path) == parent)
   }
 
-  @Test("network file systems are known by their number in statfs(2)", arguments: [
-    (0x6969, "NFS"), (0xff53_4d42, "SMB/CIFS"), (0xfe53_4d42, "SMB/CIFS"), (0x0102_1997, "9P"), (0x00c3_6400, "Ceph"),
-    (0x0bd0_0bd0, "Lustre"), (0x517b, "SMB"),
-  ] as [(UInt32, String)])
+  @Test(
+    "network file systems are known by their number in statfs(2)",
+    arguments: [
+      (0x6969, "NFS"), (0xff53_4d42, "SMB/CIFS"), (0xfe53_4d42, "SMB/CIFS"), (0x0102_1997, "9P"), (0x00c3_6400, "Ceph"),
+      (0x0bd0_0bd0, "Lustre"), (0x517b, "SMB"),
+    ] as [(UInt32, String)])
   func networkFileSystems(_ magic: UInt32, _ name: String) {
     #expect(Files.networkFileSystemName(magic: magic) == name)
   }
 
-  @Test("local file systems are none of them: ext4, XFS, Btrfs, ZFS, tmpfs, overlayfs, F2FS", arguments: [
-    0xef53, 0x5846_5342, 0x9123_683e, 0x2fc1_2fc1, 0x0102_1994, 0x794c_7630, 0xf2f5_2010,
-  ] as [UInt32])
+  @Test(
+    "local file systems are none of them: ext4, XFS, Btrfs, ZFS, tmpfs, overlayfs, F2FS",
+    arguments: [
+      0xef53, 0x5846_5342, 0x9123_683e, 0x2fc1_2fc1, 0x0102_1994, 0x794c_7630, 0xf2f5_2010,
+    ] as [UInt32])
   func localFileSystems(_ magic: UInt32) throws {
     #expect(Files.networkFileSystemName(magic: magic) == nil)
   }

@@ -40,7 +40,21 @@ import Testing
   @Test("names every operation once, and no other")
   func operations() {
     let documented = paths.values.flatMap { path in path.members?.values.compactMap { $0["operationId"]?.text } ?? [] }
-    #expect(documented.sorted() == Operation.allCases.map(\.name).sorted())
+    let all = Operation.allCases.filter { $0 != .getPastContext }.map(\.name)
+    #expect(documented.sorted() == all.sorted())
+  }
+
+  @Test("says which parameters make of a read a look into the past")
+  func past() throws {
+    let path = "/session-context/{tenant}/context/{sessionId}"
+    let context = try route(path)
+    for parameter in try #require(paths[path]?["get"]?["parameters"]?.elements) {
+      let parameter = resolve(parameter)
+      let name = try #require(parameter?["name"]?.text)
+      let operation = context.operation(.get, try RequestQuery(Array("\(name)=1".utf8)[...]))
+      #expect(parameter?["x-sessiond-operation"]?.text ?? "getContext" == operation?.name, "\(name)")
+    }
+    #expect(paths[path]?["get"]?["operationId"]?.text == "getContext")
   }
 
   @Test("has a path for every route, and no other")
@@ -51,14 +65,21 @@ import Testing
       case .context: "context"
       case .attributes: "attributes"
       case .attribute: "attribute"
+      case .contextEvents: "contextEvents"
+      case .contextDiff: "contextDiff"
+      case .contexts: "contexts"
+      case .events: "events"
       case .ownContext: "ownContext"
       case .ownAttributes: "ownAttributes"
       case .ownAttribute: "ownAttribute"
       }
     }
     let routed = try templates.map { name(try route($0)) }
-    #expect(
-      routed.sorted() == ["attribute", "attributes", "context", "ownAttribute", "ownAttributes", "ownContext"])
+    let all = [
+      "attribute", "attributes", "context", "contextDiff", "contextEvents", "contexts", "events", "ownAttribute",
+      "ownAttributes", "ownContext",
+    ]
+    #expect(routed.sorted() == all)
     #expect(paths[Self.ownPath] != nil)
   }
 

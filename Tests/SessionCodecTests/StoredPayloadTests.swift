@@ -41,26 +41,28 @@ import TestSupport
     #expect(encode(Self.goldenPayload) == bytes)
   }
 
-  @Test("the other forms: no request, no key, one attribute set, one removed", arguments: [
-    ("00 0000 0000 0000", EventPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)),
-    (
-      "01 0100000000000000 0200000000000000 0000 0000 0000",
-      EventPayload(
-        changes: ContextChanges(), origin: Origin(actor: ""),
-        request: RequestMark(fingerprint: Fingerprint(low: 1, high: 2)))
-    ),
-    (
-      "00 0000 0000 0000 11 0100 61 04000000 6e756c6c",
-      EventPayload(
-        changes: ContextChanges(attributes: .set(Attribute(name: "a", value: Array("null".utf8)))),
-        origin: Origin(actor: ""), request: nil)
-    ),
-    (
-      "00 0000 0000 0100 74 12 0100 61",
-      EventPayload(
-        changes: ContextChanges(attributes: .removed("a")), origin: Origin(actor: "", traceParent: "t"), request: nil)
-    ),
-  ])
+  @Test(
+    "the other forms: no request, no key, one attribute set, one removed",
+    arguments: [
+      ("00 0000 0000 0000", EventPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)),
+      (
+        "01 0100000000000000 0200000000000000 0000 0000 0000",
+        EventPayload(
+          changes: ContextChanges(), origin: Origin(actor: ""),
+          request: RequestMark(fingerprint: Fingerprint(low: 1, high: 2)))
+      ),
+      (
+        "00 0000 0000 0000 11 0100 61 04000000 6e756c6c",
+        EventPayload(
+          changes: ContextChanges(attributes: .set(Attribute(name: "a", value: Array("null".utf8)))),
+          origin: Origin(actor: ""), request: nil)
+      ),
+      (
+        "00 0000 0000 0100 74 12 0100 61",
+        EventPayload(
+          changes: ContextChanges(attributes: .removed("a")), origin: Origin(actor: "", traceParent: "t"), request: nil)
+      ),
+    ])
   func otherForms(_ hexadecimal: String, _ payload: EventPayload) throws {
     let bytes = bytes(hexadecimal: hexadecimal)
     #expect(try decode(bytes) == payload)
@@ -80,37 +82,43 @@ import TestSupport
   @Test("a payload that is cut short is either refused or, between two entries, a shorter one")
   func truncation() throws {
     let bytes = encode(Self.goldenPayload)
-    let entryStarts = [bytes.count - 43, bytes.count - 36, bytes.count - 33, bytes.count - 30]
     for count in 0..<bytes.count {
-      let decoded = try? decode(Array(bytes[..<count]))
-      if let decoded { #expect(decoded.changes.fields.count <= 3) }
-      #expect((decoded != nil) == entryStarts.contains(count), "\(count)")
+      guard let shorter = try? decode(Array(bytes[..<count])) else { continue }
+      #expect(encode(shorter) == Array(bytes[..<count]))
+      #expect(shorter.changes.fields.count < 3 || shorter.changes.attributes == .unchanged)
     }
   }
 
-  @Test("random bytes, and good ones with changes, are read or refused, and never end the process", arguments: propertySeeds())
+  @Test(
+    "random bytes, and good ones with changes, are read or refused, and never end the process",
+    arguments: propertySeeds())
   func garbage(_ seed: UInt64) {
     var randomness = SeededRandomness(seed: seed)
     let good = encode(Self.goldenPayload)
     for _ in 0..<3000 {
       var bytes = randomness.chance(2) ? randomness.bytes(randomness.number(0...80)) : good
       if !bytes.isEmpty {
-        for _ in 0..<randomness.number(1...4) { bytes[randomness.number(0...bytes.count - 1)] = randomness.number(0...255) }
+        for _ in 0..<randomness.number(1...4) {
+          bytes[randomness.number(0...bytes.count - 1)] = randomness.number(0...255)
+        }
       }
       // What can be read has the one form that it is written in.
       if let payload = try? decode(bytes) {
-        #expect(try! decode(encode(payload)) == payload, "seed \(seed)")
+        let again = try? decode(encode(payload))
+        #expect(again == payload, "seed \(seed)")
       }
     }
   }
 
-  @Test("what can't be a payload is refused by its reason", arguments: [
-    ("", "the record is cut short"), ("03", "there is no request mark of kind 3"),
-    ("00 0000 0000 0000 07", "there is no field number 7"), ("00 0000 0000 0000 00", "there is no field number 0"),
-    ("00 0100 ff 0000 0000", "a text is not UTF-8"), ("00 0000 0000 0000 01 0100 c3", "a text is not UTF-8"),
-    ("00 0000 0000 0000 10 ffff", "the record is cut short"),
-    ("00 0000 0000 0000 11 0000 ffffffff 00", "the record is cut short"),
-  ])
+  @Test(
+    "what can't be a payload is refused by its reason",
+    arguments: [
+      ("", "the record is cut short"), ("03", "there is no request mark of kind 3"),
+      ("00 0000 0000 0000 07", "there is no field number 7"), ("00 0000 0000 0000 00", "there is no field number 0"),
+      ("00 0100 ff 0000 0000", "a text is not UTF-8"), ("00 0000 0000 0000 01 0100 c3", "a text is not UTF-8"),
+      ("00 0000 0000 0000 10 ffff", "the record is cut short"),
+      ("00 0000 0000 0000 11 0000 ffffffff 00", "the record is cut short"),
+    ])
   func reasons(_ hexadecimal: String, _ reason: String) {
     let error = #expect(throws: DamagedRecord.self) { try decode(bytes(hexadecimal: hexadecimal)) }
     #expect(error?.reason == reason)

@@ -108,7 +108,8 @@ import TestSupport
     #expect(throws: DamagedRecord.self) { try decode(bytes + [0]) }
   }
 
-  @Test("random bytes under a fitting checksum are read or refused, and never end the process", arguments: propertySeeds())
+  @Test(
+    "random bytes under a fitting checksum are read or refused, and never end the process", arguments: propertySeeds())
   func garbage(_ seed: UInt64) throws {
     var randomness = SeededRandomness(seed: seed)
     let good = Array(encode(Self.goldenSession).dropLast(8))

@@ -60,18 +60,22 @@ import TestSupport
         == .append(kind: .patched, life: 1, version: 2, changes: ContextChanges()))
   }
 
-  @Test("PUT and PATCH without any version are refused", arguments: [
-    Command.Action.replace(SessionContext(), upsert: false), .replace(SessionContext(), upsert: true),
-    .patch(ContextChanges()),
-  ])
+  @Test(
+    "PUT and PATCH without any version are refused",
+    arguments: [
+      Command.Action.replace(SessionContext(), upsert: false), .replace(SessionContext(), upsert: true),
+      .patch(ContextChanges()),
+    ])
   func versionRequired(_ action: Command.Action) {
     #expect(Given.started(euro).when(action) == .reject(.versionRequired))
     #expect(Given.started(euro).when(action, ifNoneMatch: .oneOf([9])) == .reject(.versionRequired))
   }
 
-  @Test("another version than the current one is a conflict that tells both", arguments: [
-    0, 1, 3, -1, Int64.min, Int64.max, Int64(UInt32.max) + 3,
-  ])
+  @Test(
+    "another version than the current one is a conflict that tells both",
+    arguments: [
+      0, 1, 3, -1, Int64.min, Int64.max, Int64(UInt32.max) + 3,
+    ])
   func conflict(_ sent: Int64) {
     #expect(
       Given.started(euro).and(.patched).when(.patch(ContextChanges()), naming: sent)
@@ -87,10 +91,12 @@ import TestSupport
     #expect(given.when(.patch(ContextChanges()), naming: 2, ifMatch: .oneOf([2])) == accepted)
   }
 
-  @Test("an If-Match that doesn't hold is refused before the version of the body is looked at", arguments: [
-    Command.Action.patch(ContextChanges()), .replace(SessionContext(), upsert: false),
-    .setAttribute(Attribute("a", "1")), .removeAttribute("a"), .end,
-  ])
+  @Test(
+    "an If-Match that doesn't hold is refused before the version of the body is looked at",
+    arguments: [
+      Command.Action.patch(ContextChanges()), .replace(SessionContext(), upsert: false),
+      .setAttribute(Attribute("a", "1")), .removeAttribute("a"), .end,
+    ])
   func ifMatchFails(_ action: Command.Action) {
     let given = Given.started(euro).and(.patched)
     #expect(given.when(action, naming: 2, ifMatch: .oneOf([1, 3])) == .reject(.preconditionFailed(current: 2)))

@@ -69,9 +69,11 @@ import TestSupport
         == .append(kind: .patched, life: 1, version: 2, changes: clear))
   }
 
-  @Test("attributes and ends need no proof", arguments: [
-    Command.Action.setAttribute(Attribute("a", "1")), .end, .begin(SessionContext()),
-  ])
+  @Test(
+    "attributes and ends need no proof",
+    arguments: [
+      Command.Action.setAttribute(Attribute("a", "1")), .end, .begin(SessionContext()),
+    ])
   func others(_ action: Command.Action) {
     let decision = Given.started(SessionContext([.customerID: "c1"])).when(action, proof: .missing)
     if case .reject = decision { Issue.record("\(decision)") }

@@ -135,4 +135,30 @@ import TestSupport
     #expect(given.state?.isLive(at: Instant(microseconds: .max - 1), timeToLive: given.rules.timeToLive) == true)
     #expect(Instant.start.advanced(bySeconds: .max).microseconds == .max)
   }
+
+  @Test("a tenant with as many open sessions as it may gets no further one")
+  func sessionLimit() {
+    let limited = Given.nothing.ruled { $0.maximumSessions = 3 }
+    let started = Decision.append(kind: .started, life: 1, version: 1, changes: begun)
+    #expect(limited.when(.replace(euro, upsert: true), openSessions: 2) == started)
+    #expect(limited.when(.replace(euro, upsert: true), openSessions: 3) == .reject(.tooManySessions(maximum: 3)))
+    #expect(limited.when(.begin(euro), openSessions: 9) == .reject(.tooManySessions(maximum: 3)))
+    #expect(Given.nothing.when(.begin(euro), openSessions: .max) == started)
+  }
+
+  @Test("the limit on sessions leaves open sessions alone, and those whose expiry isn't recorded yet")
+  func sessionLimitOfExisting() {
+    let given = Given.started(euro).ruled {
+      $0.maximumSessions = 1
+      $0.timeToLive.anonymousSeconds = 10
+    }
+    #expect(
+      given.when(.patch(begun), naming: 1, openSessions: 1)
+        == .append(kind: .patched, life: 1, version: 2, changes: ContextChanges()))
+    #expect(
+      given.when(.begin(euro), at: given.lastTime.advanced(bySeconds: 10), openSessions: 1)
+        == .append(kind: .started, life: 2, version: 1, changes: begun))
+    #expect(
+      given.and(.expired).when(.begin(euro), openSessions: 1) == .reject(.tooManySessions(maximum: 1)))
+  }
 }

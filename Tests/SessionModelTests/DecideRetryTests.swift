@@ -81,10 +81,12 @@ import TestSupport
     #expect(given.state?.acceptedRequests.count == 32)
   }
 
-  @Test("without a key, the PUT or PATCH that led to the current version is known again", arguments: [
-    Command.Action.replace(SessionContext([.currency: "EUR"]), upsert: false),
-    .replace(SessionContext([.currency: "EUR"]), upsert: true), .patch(ContextChanges.one(.currency, "EUR")),
-  ])
+  @Test(
+    "without a key, the PUT or PATCH that led to the current version is known again",
+    arguments: [
+      Command.Action.replace(SessionContext([.currency: "EUR"]), upsert: false),
+      .replace(SessionContext([.currency: "EUR"]), upsert: true), .patch(ContextChanges.one(.currency, "EUR")),
+    ])
   func lastRequest(_ action: Command.Action) {
     let given = Given.started(euro).and(.patched).and(.replaced)
     #expect(given.when(action, naming: 2, fingerprint: Given.fingerprint(2)) == .alreadyApplied(version: 3))

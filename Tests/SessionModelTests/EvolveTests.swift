@@ -43,7 +43,9 @@ import TestSupport
     }
   }
 
-  @Test("accepted commands number a life's versions from 1 without gaps, and refused ones change nothing", arguments: propertySeeds())
+  @Test(
+    "accepted commands number a life's versions from 1 without gaps, and refused ones change nothing",
+    arguments: propertySeeds())
   func commandsAndVersions(_ seed: UInt64) {
     var randomness = SeededRandomness(seed: seed)
     let rules = DecisionRules(
@@ -75,7 +77,7 @@ import TestSupport
           #expect(isNew || next.createdAt == state?.createdAt, "seed \(seed)")
           #expect(next.modifiedAt == time && next.activeAt == time, "seed \(seed)")
           // The very same command again, at the same time, is either a retry or a change that names no version.
-          if command.request.key != nil {
+          if command.request?.key != nil {
             #expect(decide(command, on: next, at: time, by: rules) == .alreadyApplied(version: version), "seed \(seed)")
           }
           if case .replace(let context, _) = command.action { #expect(next.context == context, "seed \(seed)") }

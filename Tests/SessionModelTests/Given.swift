@@ -63,13 +63,15 @@ struct Given {
   func when(
     _ action: Command.Action, naming version: Int64? = nil, ifMatch: Precondition.Versions? = nil,
     ifNoneMatch: Precondition.Versions? = nil, proof: CustomerProof = .notRequired,
-    fingerprint: Fingerprint = Fingerprint(low: 1, high: 1), key: Fingerprint? = nil, at time: Instant? = nil
+    fingerprint: Fingerprint = Fingerprint(low: 1, high: 1), key: Fingerprint? = nil, at time: Instant? = nil,
+    openSessions: UInt64 = 0
   ) -> Decision {
     let command = Command(
       sessionID: Self.session, action: action,
       precondition: Precondition(expectedVersion: version, ifMatch: ifMatch, ifNoneMatch: ifNoneMatch),
       customerProof: proof, request: RequestMark(fingerprint: fingerprint, key: key), origin: Origin(actor: "test"))
-    return decide(command, on: state, at: time ?? lastTime.advanced(bySeconds: 1), by: rules)
+    return decide(
+      command, on: state, at: time ?? lastTime.advanced(bySeconds: 1), by: rules, openSessions: openSessions)
   }
 }
 

@@ -3,11 +3,13 @@ import Testing
 import TestSupport
 
 @Suite("names") struct IdentifierTests {
-  @Test("a tenant's name has 3 to 16 lower-case letters and digits and begins with a letter", arguments: [
-    ("abc", true), ("a1b2c3", true), ("abcdefghijklmnop", true), ("ab", false), ("", false),
-    ("abcdefghijklmnopq", false), ("1ab", false), ("Abc", false), ("aBc", false), ("ab-c", false), ("ab c", false),
-    ("äbc", false), ("abc\0", false), ("a.c", false),
-  ])
+  @Test(
+    "a tenant's name has 3 to 16 lower-case letters and digits and begins with a letter",
+    arguments: [
+      ("abc", true), ("a1b2c3", true), ("abcdefghijklmnop", true), ("ab", false), ("", false),
+      ("abcdefghijklmnopq", false), ("1ab", false), ("Abc", false), ("aBc", false), ("ab-c", false), ("ab c", false),
+      ("äbc", false), ("abc\0", false), ("a.c", false),
+    ])
   func tenants(_ name: String, _ isValid: Bool) {
     #expect((TenantID(name) != nil) == isValid)
     if isValid { #expect(TenantID(name)?.description == name) }
@@ -19,11 +21,13 @@ import TestSupport
     #expect(names.map { TenantID(valid: $0) }.shuffled().sorted().map(\.description) == names)
   }
 
-  @Test("a session's name has 1 to 200 bytes without control characters", arguments: [
-    ("s", true), ("", false), (String(repeating: "x", count: 200), true), (String(repeating: "x", count: 201), false),
-    (String(repeating: "ö", count: 100), true), (String(repeating: "ö", count: 101), false), ("a b/c", true),
-    ("a\nb", false), ("\u{7f}", false), ("\u{1f}", false), ("a\0", false), ("\u{80}", true),
-  ])
+  @Test(
+    "a session's name has 1 to 200 bytes without control characters",
+    arguments: [
+      ("s", true), ("", false), (String(repeating: "x", count: 200), true), (String(repeating: "x", count: 201), false),
+      (String(repeating: "ö", count: 100), true), (String(repeating: "ö", count: 101), false), ("a b/c", true),
+      ("a\nb", false), ("\u{7f}", false), ("\u{1f}", false), ("a\0", false), ("\u{80}", true),
+    ])
   func sessions(_ name: String, _ isValid: Bool) {
     #expect((SessionID(name) != nil) == isValid)
   }

@@ -6,8 +6,9 @@ struct NaiveSession {
   var version: UInt32 = 0
   var status = "none"
   var fields: [String: String] = [:]
-  var attributeOrder: [String] = []
-  var attributes: [String: [UInt8]] = [:]
+  /// The names' bytes: two names that look alike are two names.
+  var attributeOrder: [[UInt8]] = []
+  var attributes: [[UInt8]: [UInt8]] = [:]
   var times: [String: Int64] = [:]
   var lastPosition: UInt64 = 0
   var lastFingerprint: Fingerprint?
@@ -44,11 +45,13 @@ struct NaiveSession {
     switch changes.attributes {
     case .unchanged: break
     case .replaced(let all):
-      attributeOrder = all.map(\.name)
-      attributes = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0.value) })
+      attributeOrder = all.map { Array($0.name.utf8) }
+      attributes = Dictionary(uniqueKeysWithValues: all.map { (Array($0.name.utf8), $0.value) })
     case .set(let attribute):
-      if attributes.updateValue(attribute.value, forKey: attribute.name) == nil { attributeOrder.append(attribute.name) }
-    case .removed(let name):
+      let name = Array(attribute.name.utf8)
+      if attributes.updateValue(attribute.value, forKey: name) == nil { attributeOrder.append(name) }
+    case .removed(let text):
+      let name = Array(text.utf8)
       if attributes.removeValue(forKey: name) != nil { attributeOrder = attributeOrder.filter { $0 != name } }
     }
   }
@@ -62,8 +65,8 @@ struct NaiveSession {
     let checks: [(String, Bool)] = [
       ("life", session.life == life), ("version", session.version == version),
       ("status", "\(session.status)" == status), ("fields", stored == fields),
-      ("attribute order", session.context.attributes.map(\.name) == attributeOrder),
-      ("attributes", session.context.attributes.allSatisfy { attributes[$0.name] == $0.value }),
+      ("attribute order", session.context.attributes.map { Array($0.name.utf8) } == attributeOrder),
+      ("attributes", session.context.attributes.allSatisfy { attributes[Array($0.name.utf8)] == $0.value }),
       ("created", session.createdAt.microseconds == times["created"]),
       ("modified", session.modifiedAt.microseconds == times["modified"]),
       ("active", session.activeAt.microseconds == times["active"]),

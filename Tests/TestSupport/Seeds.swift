@@ -45,7 +45,9 @@ public struct SeededRandomness: RandomNumberGenerator {
   public mutating func text(_ count: ClosedRange<Int>) -> String {
     var text = String.UnicodeScalarView()
     for _ in 0..<number(count) {
-      let range: ClosedRange<UInt32> = pick([0x20...0x7e, 0x20...0x7e, 0x80...0x7ff, 0x800...0xd7ff, 0x10000...0x10ffff])
+      let range: ClosedRange<UInt32> = pick([
+        0x20...0x7e, 0x20...0x7e, 0x80...0x7ff, 0x800...0xd7ff, 0x10000...0x10ffff,
+      ])
       if let scalar = Unicode.Scalar(number(range)) { text.append(scalar) }
     }
     return String(text)

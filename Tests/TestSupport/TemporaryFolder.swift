@@ -42,6 +42,14 @@ public final class TemporaryFolder: Sendable {
     for name in names(in: source) { write(try Files.read(source + "/" + name), to: target + "/" + name) }
   }
 
+  /// The plain files in the folder `path` and in those below it.
+  public static func files(below path: String) -> [String] {
+    names(in: path).sorted().flatMap { name in
+      let entry = path + "/" + name
+      return Files.isDirectory(entry) ? files(below: entry) : [entry]
+    }
+  }
+
   private static func names(in path: String) -> [String] {
     guard let listing = unsafe opendir(path) else { return [] }
     defer { unsafe closedir(listing) }

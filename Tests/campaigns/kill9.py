@@ -537,7 +537,10 @@ def main() -> int:
             print(f"{program} is missing: build it, or name another one", file=sys.stderr)
             return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    print(f"seed {options.seed}, {options.cycles} cycles, {options.writers} writers, {options.binary}", flush=True)
+    print(f"seed {options.seed}, {options.cycles} cycles, {options.writers} writers")
+    # Programs of different builds may not read each other's files.
+    for program in needed:
+        print(f"{program}, built {time.strftime('%F %T', time.localtime(program.stat().st_mtime))}", flush=True)
     directory = Path(tempfile.mkdtemp(prefix="sessiond-kill9-"))
     campaign = Campaign(options, directory)
     passed, started = 0, time.monotonic()

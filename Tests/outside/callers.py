@@ -1,4 +1,4 @@
-"""Callers with tokens: a daemon that knows their issuers, their headers, and the shape of what it answers to refuse them."""
+"""Callers with tokens: a daemon that knows their issuers, their headers, and the shape of its refusals."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ CHALLENGE = re.compile(
     r'(?P<error>, error="invalid_token", error_description="(?P<reason>[\x20\x21\x23-\x5b\x5d-\x7e]+)")?'
 )
 MISSING_SCOPE = ["missing scope: sessioncontext.context_manage"]
+MISSING_AUDIT_SCOPE = ["missing scope: sessioncontext.audit_read"]
 SAAS_TOKEN_REQUIRED = "Required Header [saas-token]"
 
 

@@ -156,10 +156,6 @@ class TestConfiguration:
     def test_that_is_no_json5_object_is_refused(self, check, text):
         check_one_line(check(text), "sessiond.json5")
 
-    def test_with_a_key_twice_is_refused(self, check):
-        result = check("{auth: 'none', tombstoneSeconds: 1, tombstoneSeconds: 2}")
-        assert result.returncode != 0, result
-
     def test_is_overridden_by_the_environment_and_that_by_options(self, check):
         assert check("{auth: 'none', listen: ['nonsense']}").returncode != 0
         good, bad = {"SESSIOND_LISTEN": "127.0.0.1:0"}, {"SESSIOND_LISTEN": "nonsense"}

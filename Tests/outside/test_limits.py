@@ -63,7 +63,7 @@ def test_a_full_log_fails_the_change_and_nothing_that_was_acknowledged_is_lost(n
     assert failed is not None and failed.status == 507
     assert "retry-after" in failed.headers
     # A failed commit ends the process, so that a restart recovers it.
-    assert daemon.process.wait(timeout=20) == 1
+    assert daemon.wait() == 1
     assert "mapSizeBytes" in daemon.stderr
     daemon.config = {"storage": {"mapSizeBytes": 1 << 28}}
     daemon.start()

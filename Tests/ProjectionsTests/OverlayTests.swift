@@ -1,0 +1,158 @@
+import Platform
+import SessionModel
+import Testing
+import TestSupport
+
+@testable import Projections
+
+@Suite("the overlay") struct OverlayTests {
+  private func key(_ session: String) -> SessionKey { SessionKey(TestProjections.tenant, SessionID(valid: session)) }
+
+  @Test("what is published is seen at once, and the newest wins")
+  func publish() {
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    #expect(overlay.snapshot(key("s1")) == nil)
+    overlay.publish(publication("s1", position: 1))
+    overlay.publish(publication("s2", position: 2))
+    #expect(overlay.snapshot(key("s1")) == snapshot("s1", position: 1))
+    overlay.publish(publication("s1", position: 3))
+    #expect(overlay.snapshot(key("s1")) == snapshot("s1", position: 3))
+    #expect(overlay.snapshot(key("s2")) == snapshot("s2", position: 2))
+    #expect(overlay.snapshot(key("s3")) == nil)
+  }
+
+  @Test("a frozen part stays visible until it is dropped; what is published meanwhile is newer")
+  func freezeAndDrop() throws {
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    #expect(overlay.freeze() == nil)
+    overlay.publish(publication("s1", position: 1))
+    overlay.publish(publication("s2", position: 2))
+    let frozen = try #require(overlay.freeze())
+    #expect(frozen.snapshots.count == 2)
+    #expect(frozen.checkpoints == [TestProjections.tenant: checkpoint(2)])
+    #expect(overlay.snapshot(key("s1")) == snapshot("s1", position: 1))
+    overlay.publish(publication("s1", position: 3))
+    #expect(overlay.snapshot(key("s1")) == snapshot("s1", position: 3))
+    #expect(overlay.snapshot(key("s2")) == snapshot("s2", position: 2))
+    #expect(overlay.usage.events == 3)
+    overlay.dropFlushed()
+    #expect(overlay.snapshot(key("s1")) == snapshot("s1", position: 3))
+    #expect(overlay.snapshot(key("s2")) == nil)
+    #expect(try #require(overlay.freeze()).snapshots.count == 1)
+    overlay.dropFlushed()
+    #expect(overlay.snapshot(key("s1")) == nil)
+    #expect(overlay.usage == (0, 0, 0))
+  }
+
+  @Test("publications add up: newest snapshots and checkpoints, all customers, the events' number")
+  func merge() {
+    var merged = publication("s1", position: 1, customer: "c1")
+    merged.merge(publication("s1", position: 2, customer: "c2"))
+    merged.merge(publication("s1", position: 3, of: TenantID(valid: "rival")))
+    #expect(merged.snapshots.count == 2)
+    #expect(merged.snapshots[key("s1")] == snapshot("s1", position: 2))
+    #expect(merged.customers.count == 2)
+    #expect(merged.checkpoints == [TestProjections.tenant: checkpoint(2), TenantID(valid: "rival"): checkpoint(3)])
+    #expect(merged.eventCount == 3)
+  }
+
+  @Test("the memory is counted by what is held, not by what was published")
+  func byteCount() {
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    overlay.publish(publication("s1", position: 1, customer: "c1"))
+    let once = overlay.usage.bytes
+    for position in 2...100 as ClosedRange<UInt64> {
+      overlay.publish(publication("s1", position: position, customer: "c1"))
+    }
+    #expect(overlay.usage.bytes == once)
+    #expect(overlay.usage.sessions == 1)
+    #expect(overlay.usage.events == 100)
+    overlay.publish(publication("s2", position: 101))
+    #expect(overlay.usage.bytes > once)
+  }
+
+  @Test("a writer waits while the overlay is full, and goes on when a part is frozen away and dropped")
+  func backPressure() {
+    let overlay = Overlay(maximumBytes: publication("s1", position: 1).byteCount)
+    #expect(overlay.waitForRoom())
+    overlay.publish(publication("s1", position: 1))
+    #expect(overlay.isHalfFull)
+    let steps = Monitor<[String]>([])
+    let writer = Thread(name: "writer") {
+      steps.signal { $0.append("waits") }
+      let hasRoom = overlay.waitForRoom()
+      steps.signal { $0.append(hasRoom ? "room" : "closed") }
+    }
+    _ = steps.wait { $0 == ["waits"] ? true : nil }
+    // The writer may not go on before the flush, however long that takes; the flush is what lets it.
+    #expect(steps.wait(milliseconds: 30) { $0.count > 1 ? true : nil } == nil)
+    #expect(overlay.freeze() != nil)
+    overlay.dropFlushed()
+    #expect(steps.wait(milliseconds: 10_000) { $0 == ["waits", "room"] ? true : nil } == true)
+    writer.join()
+  }
+
+  @Test("closing ends all waiting")
+  func close() {
+    let overlay = Overlay(maximumBytes: 1)
+    overlay.publish(publication("s1", position: 1))
+    let answer = Monitor<Bool?>(nil)
+    let writer = Thread(name: "writer") {
+      let hasRoom = overlay.waitForRoom()
+      answer.signal { $0 = hasRoom }
+    }
+    overlay.close()
+    #expect(answer.wait { $0 } == false)
+    writer.join()
+    let (frozen, isClosed) = overlay.freeze(afterMilliseconds: 60_000)
+    #expect(frozen?.snapshots.count == 1)
+    #expect(isClosed)
+  }
+
+  @Test("the projector's wait ends at once when half of the overlay is used, and otherwise after its time")
+  func freezeAfter() {
+    let overlay = Overlay(maximumBytes: publication("s1", position: 1).byteCount * 2)
+    #expect(overlay.freeze(afterMilliseconds: 1).publication == nil)
+    overlay.publish(publication("s1", position: 1))
+    #expect(overlay.freeze(afterMilliseconds: 60_000).publication?.snapshots.count == 1)
+    overlay.dropFlushed()
+    let roomy = Overlay(maximumBytes: 1 << 20)
+    roomy.publish(publication("s1", position: 1))
+    #expect(roomy.freeze(afterMilliseconds: 1).publication?.snapshots.count == 1)
+  }
+
+  @Test("a reader always finds a session while it moves from overlay to projections")
+  func flushUnderReaders() throws {
+    let test = try TestProjections()
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    let projector = Projector(overlay: overlay, projections: test.projections)
+    overlay.publish(publication("s1", position: 1))
+    let (projections, key) = (test.projections, key("s1"))
+    let misses = Monitor(0)
+    let isDone = Monitor(false)
+    let readers = (0..<2).map { number in
+      Thread(name: "reader-\(number)") {
+        var last: UInt32 = 0
+        while !isDone.withLock({ $0 }) {
+          // In this order, as SnapshotReader does.
+          var version: UInt32?
+          if let bytes = overlay.snapshot(key) {
+            version = bytes.span.loadLittleEndian(at: 8)
+          } else if let view = try? projections.view(), let bytes = try? view.snapshot(key) {
+            version = bytes.loadLittleEndian(at: 8)
+          }
+          if version == nil || version ?? 0 < last { misses.withLock { $0 += 1 } }
+          last = version ?? last
+        }
+      }
+    }
+    for position in 2...150 as ClosedRange<UInt64> {
+      overlay.publish(publication("s1", position: position))
+      try projector.flush()
+    }
+    isDone.withLock { $0 = true }
+    for reader in readers { reader.join() }
+    #expect(misses.withLock { $0 } == 0)
+    #expect(try test.snapshot("s1") == snapshot("s1", position: 150))
+  }
+}

@@ -1,0 +1,228 @@
+import EventLog
+import LMDB
+import Platform
+import SessionCodec
+import SessionModel
+import Testing
+import TestSupport
+
+@testable import Projections
+
+@Suite("projections on disk") struct ProjectionsTests {
+  let rival = TenantID(valid: "acmea")
+
+  @Test("a flush makes snapshots, customers and checkpoints durable together")
+  func flush() throws {
+    let folder = try TemporaryFolder()
+    var flushed = publication("s1", position: 1, customer: "c1")
+    flushed.merge(publication("s1", position: 2, of: rival))
+    flushed.merge(publication("s2", position: 3))
+    do {
+      let test = try TestProjections(folder)
+      #expect(test.notices.isEmpty)
+      #expect(try test.checkpoint() == .start)
+      try test.projections.flush(flushed)
+    }
+    let test = try TestProjections(folder)
+    #expect(test.notices.isEmpty)
+    #expect(try test.snapshot("s1") == snapshot("s1", position: 1))
+    #expect(try test.snapshot("s1", of: rival) == snapshot("s1", position: 2, of: rival))
+    #expect(try test.snapshot("s2") == snapshot("s2", position: 3))
+    #expect(try test.snapshot("s3") == nil)
+    #expect(try test.checkpoint() == checkpoint(3))
+    #expect(try test.checkpoint(rival) == checkpoint(2))
+    #expect(try test.projections.view().tenants() == [TestProjections.tenant, rival])
+    #expect(try test.sessionCount() == 3)
+    #expect(try test.customerSessions("c1") == ["s1"])
+  }
+
+  @Test("a later flush replaces snapshots and checkpoints, and keeps the index")
+  func laterFlush() throws {
+    let test = try TestProjections()
+    try test.projections.flush(publication("s1", position: 1, customer: "c1"))
+    try test.projections.flush(publication("s1", position: 2, customer: "c2"))
+    #expect(try test.snapshot("s1") == snapshot("s1", position: 2))
+    #expect(try test.checkpoint() == checkpoint(2))
+    #expect(try test.customerSessions("c1") == ["s1"])
+    #expect(try test.customerSessions("c2") == ["s1"])
+  }
+
+  @Test("the sessions of a customer come in order and in pages, and of no other customer or tenant")
+  func customers() throws {
+    let test = try TestProjections()
+    var all = Publication()
+    for (position, session) in ["b", "a", "c", "ab", "é"].enumerated() {
+      all.merge(publication(session, position: UInt64(position + 1), customer: "c1"))
+    }
+    all.merge(publication("other", position: 6, customer: "c"))
+    all.merge(publication("other2", position: 7, customer: "c11"))
+    all.merge(publication("foreign", position: 1, of: rival, customer: "c1"))
+    try test.projections.flush(all)
+    #expect(try test.customerSessions("c1") == ["a", "ab", "b", "c", "é"])
+    #expect(try test.customerSessions("c1", limit: 2) == ["a", "ab"])
+    #expect(try test.customerSessions("c1", after: "ab", limit: 2) == ["b", "c"])
+    #expect(try test.customerSessions("c1", after: "aa", limit: 2) == ["ab", "b"])
+    #expect(try test.customerSessions("c1", after: "é") == [])
+    #expect(try test.customerSessions("c1", limit: 0) == [])
+    #expect(try test.customerSessions("c") == ["other"])
+    #expect(try test.customerSessions("c1", of: rival) == ["foreign"])
+    #expect(try test.customerSessions("none") == [])
+  }
+
+  @Test("the tenants' snapshots and customers are walked each apart, though their names begin alike")
+  func walks() throws {
+    let test = try TestProjections()
+    var all = publication("s2", position: 1, customer: "c1")
+    all.merge(publication("s1", position: 2, customer: "c1"))
+    all.merge(publication("s1", position: 1, of: rival, customer: "c2"))
+    try test.projections.flush(all)
+    var sessions: [String] = []
+    try test.projections.view().forEachSnapshot(of: TestProjections.tenant) { id, _ in sessions.append(id.description) }
+    #expect(sessions == ["s1", "s2"])
+    var entries: [CustomerKey] = []
+    try test.projections.view().forEachCustomer(of: rival) { entries.append($0) }
+    #expect(entries == [CustomerKey(rival, customer: "c2", SessionID(valid: "s1"))])
+  }
+
+  @Test("a checkpoint comes back as it was, and each flipped bit of it is detected")
+  func checkpointForm() throws {
+    let key = Array("acme".utf8)
+    for value in [checkpoint(1), checkpoint(.max, open: .max), .start] {
+      let bytes = value.encoded(key: key.span)
+      #expect(try Checkpoint(decoding: bytes.span, key: key.span) == value)
+      for bit in 0..<bytes.count * 8 {
+        let flipped = bytes.flipping(bit: bit)
+        #expect(throws: DamagedRecord.self) { try Checkpoint(decoding: flipped.span, key: key.span) }
+      }
+      let other = Array("acmf".utf8)
+      #expect(throws: DamagedRecord.self) { try Checkpoint(decoding: bytes.span, key: other.span) }
+      let short = Array(bytes.dropLast())
+      #expect(throws: DamagedRecord.self) { try Checkpoint(decoding: short.span, key: key.span) }
+    }
+  }
+
+  @Test("a damaged checkpoint is told with what to do")
+  func damagedCheckpoint() throws {
+    let folder = try TemporaryFolder()
+    try TestProjections(folder).projections.flush(publication("s1", position: 1))
+    try TestProjections.damage(folder, "checkpoints", key: Array("acme".utf8), [UInt8](repeating: 0, count: 64))
+    let test = try TestProjections(folder)
+    let error = #expect(throws: ProjectionsError.self) { try test.checkpoint() }
+    #expect(error?.description.contains("remove the folder projections/") == true)
+  }
+
+  /// Each way in which projections can't be used, and what the notice says of it.
+  static let unusable: [(name: String, notice: String, damage: @Sendable (TemporaryFolder) throws -> Void)] = [
+    (
+      "another format", "another format",
+      { try TestProjections.damage($0, "meta", key: Array("format".utf8), Array("0".utf8)) }
+    ),
+    ("no format", "no format", { try TestProjections.damage($0, "meta", key: Array("format".utf8), nil) }),
+    (
+      "another store", "another log",
+      { try TestProjections.damage($0, "meta", key: Array("log".utf8), Array("store-2".utf8)) }
+    ),
+    (
+      "garbage", "not an LMDB database",
+      { $0.write([UInt8](repeating: 0x5a, count: 32768), to: "projections/data.mdb") }
+    ),
+    ("a cut page", "", { $0.write([1, 2, 3], to: "projections/data.mdb") }),
+    ("an empty file", "no format", { $0.write([], to: "projections/data.mdb") }),
+  ]
+
+  @Test("projections that can't be used are begun anew, and the notice says why", arguments: unusable.indices)
+  func rebuild(_ index: Int) throws {
+    let (_, notice, damage) = Self.unusable[index]
+    let folder = try TemporaryFolder()
+    try TestProjections(folder).projections.flush(publication("s1", position: 1, customer: "c1"))
+    try damage(folder)
+    let test = try TestProjections(folder)
+    #expect(test.notices.count == 1)
+    #expect(test.notices.first?.contains("built anew from the log") == true)
+    #expect(test.notices.first?.contains(notice) == true, "\(test.notices)")
+    #expect(try test.sessionCount() == 0)
+    #expect(try test.checkpoint() == .start)
+    #expect(try test.customerSessions("c1") == [])
+    try test.projections.flush(publication("s1", position: 1))
+    #expect(try test.sessionCount() == 1)
+  }
+
+  @Test("a missing folder is no reason for a notice")
+  func missing() throws {
+    #expect(try TestProjections().notices.isEmpty)
+  }
+
+  @Test("a projector flushes until the overlay is closed, then once more")
+  func projector() throws {
+    let test = try TestProjections()
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    let projector = Projector(overlay: overlay, projections: test.projections)
+    let rounds = Monitor(0)
+    let failed = Monitor(false)
+    let thread = Thread(name: "projector") {
+      do throws(ProjectionsError) {
+        try projector.run(intervalMilliseconds: 1) { rounds.signal { $0 += 1 } }
+      } catch {
+        failed.withLock { $0 = true }
+      }
+    }
+    overlay.publish(publication("s1", position: 1))
+    _ = rounds.wait { _ in overlay.usage.sessions == 0 ? true : nil }
+    #expect(try test.snapshot("s1") == snapshot("s1", position: 1))
+    overlay.publish(publication("s2", position: 2))
+    overlay.close()
+    thread.join()
+    #expect(try test.snapshot("s2") == snapshot("s2", position: 2))
+    #expect(try test.checkpoint() == checkpoint(2))
+    #expect(failed.withLock { !$0 })
+  }
+
+  @Test("a flush that fails leaves the projections as they were, and the overlay keeps all of it")
+  func failedFlush() throws {
+    let folder = try TemporaryFolder()
+    let options = Environment.Options(mapSizeBytes: 1 << 18)
+    let projections = try Projections(path: folder("projections"), storeID: "s", options: options) { _ in }
+    let overlay = Overlay(maximumBytes: 1 << 30)
+    let projector = Projector(overlay: overlay, projections: projections)
+    overlay.publish(publication("s0", position: 1))
+    try projector.flush()
+    for number in 1...5000 { overlay.publish(publication("s\(number)", position: UInt64(number + 1))) }
+    let error = #expect(throws: ProjectionsError.self) { try projector.flush() }
+    guard case .storage(let reason)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.isDiskFull)
+    #expect(overlay.usage.sessions == 5000)
+    #expect(try projections.view().sessionCount() == 1)
+    #expect(try projections.view().checkpoint(of: TestProjections.tenant) == checkpoint(1))
+  }
+
+  @Test("a reader for audits sees the projections beside the daemon, as of the last flush")
+  func readOnly() throws {
+    let test = try TestProjections()
+    try test.projections.flush(publication("s1", position: 1))
+    // In a process of its own, since LMDB may not be open twice in one.
+    let folder = try TemporaryFolder()
+    try TemporaryFolder.copy(test.folder("projections"), to: folder("projections"))
+    let reader = try Projections(readOnly: folder("projections"), options: TestProjections.options)
+    #expect(try reader.view().sessionCount() == 1)
+    #expect(throws: ProjectionsError.self) { try reader.flush(publication("s2", position: 2)) }
+    #expect(throws: ProjectionsError.self) {
+      try Projections(readOnly: folder("none"), options: TestProjections.options)
+    }
+  }
+
+  @Test("keys of sessions and customers keep tenants and names apart")
+  func keys() {
+    let (abc, abcd) = (TenantID(valid: "abc"), TenantID(valid: "abcd"))
+    #expect(SessionKey(abc, SessionID(valid: "d")) != SessionKey(abcd, SessionID(valid: "d")))
+    #expect(Array(SessionKey(abc, SessionID(valid: "d")).bytes) == Array("abc\0d".utf8))
+    #expect(SessionKey(abc, SessionID(valid: "z")) < SessionKey(abcd, SessionID(valid: "a")))
+    #expect(
+      CustomerKey(abc, customer: "c", SessionID(valid: "1s")) != CustomerKey(abc, customer: "c1", SessionID(valid: "s"))
+    )
+    let longest = SessionKey(TenantID(valid: "abcdefghijklmnop"), SessionID(valid: String(repeating: "s", count: 200)))
+    #expect(longest.bytes.count == 217)
+  }
+}

@@ -1,0 +1,154 @@
+import EventLog
+import LMDB
+import Platform
+import Projections
+import SessionModel
+import Testing
+import TestSupport
+
+@testable import SessionStore
+
+@Suite("verification of a store") struct VerificationTests {
+  private let tenant = TestStore.tenant
+
+  /// A store of two tenants that has been stopped.
+  private func stopped() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let test = try TestStore(folder)
+    test.send(.begin("s1"))
+    test.send(.begin("s2"))
+    test.send(.patch("s1", cart: "new", naming: 1))
+    test.send(.set("s2", "a", "1"))
+    test.send(.begin("s1"), of: TenantID(valid: "rival"))
+    return folder
+  }
+
+  private func verify(_ folder: TemporaryFolder, only: [TenantID]? = nil) throws -> Verification.Report {
+    try Verification(directory: DataDirectory(folder.path), options: TestStore.environment).run(tenants: only)
+  }
+
+  private func problems(_ folder: TemporaryFolder) throws -> [String] {
+    try verify(folder).findings.map(\.description)
+  }
+
+  @Test("a good store has no findings, and the report tells what was proved")
+  func good() throws {
+    let folder = try stopped()
+    let report = try verify(folder)
+    #expect(report.findings.isEmpty)
+    #expect(report.tenants == 2)
+    #expect(report.events == 5)
+    #expect(report.snapshots == 3)
+    #expect(report.tails[tenant]?.position == 4)
+    #expect(try verify(folder, only: [tenant]).events == 4)
+  }
+
+  @Test("any flipped bit of any record is found, though its checksum was made to fit")
+  func tampered() throws {
+    let folder = try stopped()
+    var randomness = SeededRandomness(seed: 4)
+    for position in 1...4 as ClosedRange<UInt64> {
+      var good: [UInt8] = []
+      try StoredLog(folder) { good = try $0.stored(tenant, position) }
+      for byte in stride(from: 8, to: good.count, by: 7) {
+        let bad = good.flipping(bit: byte * 8 + randomness.number(0...7))
+        try StoredLog(folder) { try $0.store(resealed(bad, tenant, position), tenant, position) }
+        #expect(try !verify(folder).findings.isEmpty, "byte \(byte) of record \(position)")
+      }
+      try StoredLog(folder) { try $0.store(good, tenant, position) }
+    }
+    #expect(try verify(folder).findings.isEmpty)
+  }
+
+  @Test("damaged and missing records are told by tenant and position, all of them")
+  func damaged() throws {
+    let folder = try stopped()
+    try StoredLog(folder) { log in
+      try log.store(log.stored(tenant, 2).flipping(bit: 100), tenant, 2)
+      try log.store(nil, tenant, 3)
+    }
+    let found = try problems(folder)
+    #expect(found.contains("tenant acme, position 2: the checksum doesn't fit the bytes"))
+    #expect(found.contains("tenant acme, position 3: the record is missing"))
+    #expect(!found.contains { $0.contains("rival") })
+  }
+
+  @Test("a record that was rewritten with a chain of its own is found behind it")
+  func rewritten() throws {
+    let folder = try stopped()
+    try StoredLog(folder) { log in
+      // The next record's place, in the same log, with a fitting position and checksum.
+      var moved = try log.stored(tenant, 3)
+      moved.storeLittleEndian(UInt64(2), at: 20)
+      try log.store(resealed(moved, tenant, 2), tenant, 2)
+    }
+    #expect(try problems(folder).contains("tenant acme, position 2: the record doesn't fit the chain"))
+  }
+
+  @Test("the chain still holds after a payload has been erased")
+  func erasedPayload() throws {
+    let folder = try stopped()
+    try StoredLog(folder) { try $0.store(erased($0.stored(tenant, 3), tenant, 3), tenant, 3) }
+    // The projections are built anew, without what was erased.
+    try Files.removeDirectory(folder("projections"))
+    do { _ = try TestStore(folder) }
+    #expect(try problems(folder) == [])
+  }
+
+  @Test("records cut off the log's end are found by the projections, which are ahead")
+  func cutOff() throws {
+    let folder = try stopped()
+    try StoredLog(folder) { try $0.store(nil, tenant, 4) }
+    #expect(try problems(folder).contains("tenant acme: the projections are ahead of the log: 4 to 3"))
+  }
+
+  /// Changes a table of the projections.
+  private func change(_ folder: TemporaryFolder, _ table: String, _ key: [UInt8], _ value: [UInt8]?) throws {
+    let environment = try Environment(path: folder("projections"), options: TestStore.environment)
+    let table = try environment.openTables([table])[0]
+    var transaction = try environment.write()
+    if let value {
+      try transaction.put(table, key.span, value.span)
+    } else {
+      try transaction.remove(table, key.span)
+    }
+    try transaction.commit()
+  }
+
+  @Test("snapshots that are changed, missing or of no session are found")
+  func snapshots() throws {
+    let folder = try stopped()
+    let key = SessionKey(tenant, SessionID(valid: "s1")).bytes
+    try change(folder, "snapshots", key, [1, 2, 3])
+    #expect(try problems(folder) == ["tenant acme: the snapshot of session s1 is not the fold of its events"])
+    try change(folder, "snapshots", key, nil)
+    #expect(try problems(folder) == ["tenant acme: session s1 has no snapshot"])
+    try change(folder, "snapshots", SessionKey(tenant, SessionID(valid: "s9")).bytes, [1])
+    #expect(
+      try Set(problems(folder)) == [
+        "tenant acme: session s1 has no snapshot", "tenant acme: session s9 has a snapshot and no event",
+      ])
+  }
+
+  @Test("entries of the index of customers that are missing or too many are found")
+  func customers() throws {
+    let folder = try TemporaryFolder()
+    var context = SessionContext()
+    context.customerID = "c1"
+    do { try TestStore(folder).send(Command("s1", .replace(context, upsert: true))) }
+    #expect(try problems(folder) == [])
+    let key = CustomerKey(tenant, customer: "c1", SessionID(valid: "s1")).bytes
+    try change(folder, "customers", key, nil)
+    #expect(try problems(folder) == ["tenant acme: the index of customers lacks 1 entries"])
+    try change(folder, "customers", key, [])
+    try change(folder, "customers", CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes, [])
+    #expect(try problems(folder) == ["tenant acme: the index of customers has an entry that no event made"])
+  }
+
+  @Test("a store that isn't there is told")
+  func missing() throws {
+    let folder = try TemporaryFolder()
+    #expect(throws: StoreError.self) { try verify(folder) }
+    #expect(!Files.exists(folder("log")))
+  }
+}

@@ -1,0 +1,326 @@
+import EventLog
+import Platform
+import Projections
+import SessionCodec
+import SessionModel
+import Testing
+import TestSupport
+
+@testable import SessionStore
+
+/// A log in memory, whose next answers the test can choose.
+final class MemoryLog: CommitLog {
+  enum Answer {
+    /// Append and say so.
+    case commit
+    /// Fail; whether the batch is on disk stays open.
+    case fail(EventLogError)
+    /// Somebody else appends these events first.
+    case intrude([(TenantID, Event)])
+  }
+
+  private struct State {
+    var records: [TenantID: [LogRecord]] = [:]
+    var tails: [TenantID: LogTail] = [:]
+    var answers: [Answer] = []
+    var batches: [[LogRecord]] = []
+  }
+  private let state = Monitor(State())
+
+  /// The answers to the next appends; afterwards all are committed.
+  func plan(_ answers: Answer...) { state.withLock { $0.answers = answers } }
+
+  func tail(of tenant: TenantID) -> LogTail { state.withLock { $0.tails[tenant] ?? .empty } }
+
+  /// The batches that were offered, committed or not.
+  var batches: [[LogRecord]] { state.withLock { $0.batches } }
+
+  func records(_ tenant: TenantID) -> [LogRecord] { state.withLock { $0.records[tenant] ?? [] } }
+
+  func events(_ tenant: TenantID) throws -> [Event] {
+    try records(tenant).map { record in
+      let key = LogSchema.key(tenant, record.position)
+      return try FrameView(record.frame.span, key: key.span).event()
+    }
+  }
+
+  func append(_ batch: [LogRecord], expecting tails: [TenantID: UInt64]) throws(EventLogError) -> AppendOutcome {
+    try state.withLock { state throws(EventLogError) in
+      state.batches.append(batch)
+      switch state.answers.isEmpty ? .commit : state.answers.removeFirst() {
+      case .commit: break
+      case .fail(let error): throw error
+      case .intrude(let events):
+        for (tenant, event) in events {
+          let salt = [UInt8](repeating: 7, count: Frame.saltByteCount)
+          let before = state.tails[tenant] ?? .empty
+          let frame = Frame.encode(event, tenant: tenant, salt: salt.span, previousChain: before.chain)
+          Self.add(LogRecord(tenant: tenant, position: event.position, frame: frame.bytes), to: &state)
+        }
+      }
+      for (tenant, expected) in tails where (state.tails[tenant] ?? .empty).position != expected {
+        return .tailMoved(tenant)
+      }
+      for record in batch { Self.add(record, to: &state) }
+      return .committed
+    }
+  }
+
+  private static func add(_ record: LogRecord, to state: inout State) {
+    let key = LogSchema.key(record.tenant, record.position)
+    guard let frame = try? FrameView(record.frame.span, key: key.span) else { preconditionFailure("no frame") }
+    let before = state.tails[record.tenant] ?? .empty
+    precondition(record.position == before.position + 1 && frame.follows(before.chain), "not the next record")
+    state.tails[record.tenant] = LogTail(position: record.position, chain: frame.chain, recordedAt: frame.recordedAt)
+    state.records[record.tenant, default: []].append(record)
+  }
+}
+
+/// The writer's cycle over a log in memory, without any thread.
+final class TestCycle {
+  let tenant = TestStore.tenant
+  let log = MemoryLog()
+  let clock = TestClock()
+  let overlay = Overlay(maximumBytes: 1 << 20)
+  let snapshots: SnapshotReader
+  private var cycle: WriterCycle
+  private let folder = try? TemporaryFolder()
+  /// The tenants that the cycle caught up on.
+  let caughtUp = Monitor<[TenantID]>([])
+
+  init() throws {
+    let folder = try #require(folder)
+    let projections = try Projections(path: folder("projections"), storeID: "s", options: TestStore.environment) { _ in
+    }
+    let (log, clock, overlay, caughtUp) = (log, clock, overlay, caughtUp)
+    let snapshots = SnapshotReader(overlay: overlay, projections: projections)
+    self.snapshots = snapshots
+    cycle = WriterCycle(log: log, overlay: overlay, snapshots: snapshots, checkpoints: [:], now: { clock.now }) {
+      tenant, checkpoint throws(StoreError) in
+      caughtUp.withLock { $0.append(tenant) }
+      var checkpoint = checkpoint
+      do {
+        var fold = Fold(over: snapshots.session)
+        for (event, record) in zip(try log.events(tenant), log.records(tenant))
+        where event.position > checkpoint.tail.position {
+          let key = SessionKey(tenant, event.sessionID)
+          let logKey = LogSchema.key(tenant, event.position)
+          let chain = try FrameView(record.frame.span, key: logKey.span).chain
+          fold.apply(
+            event, of: tenant, key: key, before: try fold.state(key),
+            tail: LogTail(position: event.position, chain: chain, recordedAt: event.recordedAt), checkpoint: &checkpoint
+          )
+        }
+        overlay.publish(fold.finish())
+      } catch {
+        throw .closed
+      }
+      return checkpoint
+    }
+  }
+
+  /// Runs one batch; the completions must not be called by the cycle itself.
+  func run(_ commands: [Command], rules: DecisionRules = DecisionRules()) throws(StoreError) -> [CommandOutcome] {
+    try run(commands.map { (tenant, $0) }, rules: rules)
+  }
+
+  func run(
+    _ commands: [(TenantID, Command)], rules: DecisionRules = DecisionRules()
+  ) throws(StoreError) -> [CommandOutcome] {
+    let batch = commands.map { tenant, command in
+      PendingCommand(
+        tenant: tenant.authorized, command: command, salt: [UInt8](repeating: 1, count: Frame.saltByteCount)
+      ) { _ in Issue.record("the cycle leaves the answers to its caller") }
+    }
+    return try cycle.run(batch, rules: rules)
+  }
+
+  func version(_ session: String, of tenant: TenantID? = nil) throws -> UInt32? {
+    try snapshots.session(SessionKey(tenant ?? self.tenant, SessionID(valid: session)))?.version
+  }
+}
+
+@Suite("the writer's cycle") struct WriterCycleTests {
+  @Test("a batch is one commit; each command is decided in the state that the ones before it lead to")
+  func batch() throws {
+    let test = try TestCycle()
+    let outcomes = try test.run([
+      .begin("s1"), .patch("s1", cart: "a", naming: 1), .patch("s1", cart: "b", naming: 1), .begin("s2"),
+      .patch("s1", cart: "c", naming: 2), .patch("s3", cart: "d", naming: 1),
+    ])
+    #expect(
+      outcomes == [
+        .accepted(version: 1, position: 1), .accepted(version: 2, position: 2),
+        .rejected(.versionConflict(sent: 1, current: 2)), .accepted(version: 1, position: 3),
+        .accepted(version: 3, position: 4), .rejected(.sessionNotFound),
+      ])
+    #expect(test.log.batches.count == 1)
+    let events = try test.log.events(test.tenant)
+    #expect(events.map(\.position) == [1, 2, 3, 4])
+    #expect(events.map(\.previousPosition) == [0, 1, 0, 2])
+    #expect(events.map(\.sessionID.description) == ["s1", "s1", "s2", "s1"])
+    #expect(try test.version("s1") == 3)
+  }
+
+  @Test("a batch that appends nothing touches neither log nor overlay")
+  func nothingToAppend() throws {
+    let test = try TestCycle()
+    #expect(try test.run([.patch("s1", cart: "a", naming: 1)]) == [.rejected(.sessionNotFound)])
+    #expect(try test.run([Command]()) == [])
+    #expect(test.log.batches.isEmpty)
+    #expect(test.overlay.usage.events == 0)
+  }
+
+  @Test("when the commit fails the cycle throws, and nothing is published or counted on")
+  func commitFails() throws {
+    let test = try TestCycle()
+    _ = try test.run([.begin("s1")])
+    let failure = EventLogError.damagedKey(reason: "the disk is gone")
+    test.log.plan(.fail(failure))
+    #expect(throws: StoreError.log(failure)) {
+      try test.run([.patch("s1", cart: "a", naming: 1), .begin("s2"), .patch("s9", cart: "x", naming: 1)])
+    }
+    #expect(try test.version("s1") == 1)
+    #expect(try test.version("s2") == nil)
+    #expect(test.overlay.usage.events == 1)
+  }
+
+  @Test("when somebody else wrote first the cycle catches up and decides again")
+  func tailMoved() throws {
+    let test = try TestCycle()
+    _ = try test.run([.begin("s1")])
+    var changes = ContextChanges()
+    changes.fields = [.init(field: .cartID, value: "theirs")]
+    let intruder = Event(
+      position: 2, previousPosition: 1, life: 1, version: 2, recordedAt: test.clock.now,
+      sessionID: SessionID(valid: "s1"),
+      kind: .patched, changes: changes, origin: Origin(actor: "elsewhere"), request: nil)
+    test.log.plan(.intrude([(test.tenant, intruder)]))
+    let outcomes = try test.run([.patch("s1", cart: "ours", naming: 1), .set("s1", "a", "1"), .begin("s2")])
+    #expect(
+      outcomes == [
+        .rejected(.versionConflict(sent: 1, current: 2)), .accepted(version: 3, position: 3),
+        .accepted(version: 1, position: 4),
+      ])
+    #expect(test.caughtUp.withLock { $0 } == [test.tenant])
+    #expect(test.log.batches.count == 3)
+    #expect(try test.log.events(test.tenant).map(\.previousPosition) == [0, 1, 2, 0])
+    #expect(try test.version("s1") == 3)
+  }
+
+  @Test("a retry is recognised in what somebody else wrote, and then nothing may be left to append")
+  func tailMovedToRetry() throws {
+    let test = try TestCycle()
+    let begin = Command.begin("s1")
+    let intruder = Event(
+      position: 1, previousPosition: 0, life: 1, version: 1, recordedAt: test.clock.now,
+      sessionID: SessionID(valid: "s1"),
+      kind: .started, changes: ContextChanges(), origin: Origin(actor: "elsewhere"), request: begin.request)
+    test.log.plan(.intrude([(test.tenant, intruder)]))
+    #expect(try test.run([begin]) == [.alreadyApplied(version: 1)])
+    #expect(test.log.records(test.tenant).count == 1)
+  }
+
+  @Test("the log's times don't go back when the clock does, and each tenant's go on their own")
+  func clockStepsBack() throws {
+    let test = try TestCycle()
+    let rival = TenantID(valid: "rival")
+    _ = try test.run([.begin("s1")])
+    test.clock.advance(microseconds: -5_000_000)
+    _ = try test.run([(test.tenant, .set("s1", "a", "1")), (rival, .begin("s1"))])
+    test.clock.advance(microseconds: 5_000_001)
+    _ = try test.run([.set("s1", "a", "2")])
+    let start = Instant.start.microseconds
+    #expect(try test.log.events(test.tenant).map(\.recordedAt.microseconds) == [start, start, start + 1])
+    #expect(try test.log.events(rival).map(\.recordedAt.microseconds) == [start - 5_000_000])
+  }
+
+  @Test("a session that has expired stays expired when the clock steps back")
+  func expiryAndClock() throws {
+    let test = try TestCycle()
+    let rules = DecisionRules(timeToLive: TimeToLive(anonymousSeconds: 10))
+    _ = try test.run([.begin("s1")], rules: rules)
+    test.clock.advance(microseconds: 10_000_000)
+    _ = try test.run([.begin("s2")], rules: rules)
+    test.clock.advance(microseconds: -9_000_000)
+    #expect(try test.run([.set("s1", "a", "1")], rules: rules) == [.rejected(.sessionNotFound)])
+  }
+
+  @Test("one commit carries the changes of many tenants, each expected at its own tail")
+  func tenants() throws {
+    let test = try TestCycle()
+    let rival = TenantID(valid: "rival")
+    _ = try test.run([(test.tenant, .begin("s1"))])
+    let outcomes = try test.run([
+      (rival, .begin("s1")), (test.tenant, .set("s1", "a", "1")), (rival, .set("s1", "a", "1")),
+      (rival, .patch("s1", cart: "x", naming: 1)),
+    ])
+    #expect(
+      outcomes == [
+        .accepted(version: 1, position: 1), .accepted(version: 2, position: 2), .accepted(version: 2, position: 2),
+        .rejected(.versionConflict(sent: 1, current: 2)),
+      ])
+    #expect(test.log.batches.count == 2)
+    #expect(test.log.tail(of: rival).position == 2)
+    #expect(test.log.tail(of: test.tenant).position == 2)
+  }
+
+  @Test("a damaged snapshot fails its session's command, and no other one")
+  func damagedSnapshot() throws {
+    let test = try TestCycle()
+    _ = try test.run([.begin("s1"), .begin("s2")])
+    var damage = Publication()
+    let key = SessionKey(test.tenant, SessionID(valid: "s1"))
+    let events = try test.log.events(test.tenant)
+    damage.note(
+      events[1], of: test.tenant, checkpoint: Checkpoint(tail: test.log.tail(of: test.tenant), openSessions: 2))
+    damage.setSnapshot([UInt8](repeating: 0, count: 100), of: key)
+    test.overlay.publish(damage)
+    let outcomes = try test.run([.set("s1", "a", "1"), .set("s2", "a", "1")])
+    guard case .failed(.projections(.damaged)) = outcomes[0] else {
+      Issue.record("\(outcomes)")
+      return
+    }
+    #expect(outcomes[1] == .accepted(version: 2, position: 3))
+  }
+
+  @Test("any batches lead to the same snapshots as the fold of the log", arguments: propertySeeds())
+  func foldOfLog(_ seed: UInt64) throws {
+    var randomness = SeededRandomness(seed: seed)
+    let test = try TestCycle()
+    let rules = DecisionRules(timeToLive: TimeToLive(anonymousSeconds: 30), tombstoneSeconds: 20)
+    var accepted = 0
+    for _ in 0..<60 {
+      test.clock.advance(microseconds: randomness.number(-2_000_000...4_000_000))
+      var batch: [Command] = []
+      for _ in 0..<randomness.number(1...12) {
+        let session = "s\(randomness.number(1...5))"
+        let action: Command.Action
+        switch randomness.number(0...5) {
+        case 0, 1: action = .replace(randomness.context(), upsert: true)
+        case 2: action = .patch(randomness.changes())
+        case 3: action = .setAttribute(randomness.attribute())
+        case 4: action = .removeAttribute("a")
+        default: action = randomness.chance(3) ? .end : .begin(SessionContext())
+        }
+        batch.append(
+          Command(
+            session, action, naming: Int64((try test.version(session)) ?? 1), mark: randomness.next(),
+            key: randomness.chance(4) ? randomness.number(1...9) : nil))
+      }
+      for outcome in try test.run(batch, rules: rules) {
+        if case .accepted = outcome { accepted += 1 }
+      }
+    }
+    let events = try test.log.events(test.tenant)
+    #expect(events.count == accepted, "seed \(seed)")
+    var states: [SessionID: Session] = [:]
+    for event in events {
+      #expect(event.previousPosition == states[event.sessionID]?.lastPosition ?? 0, "seed \(seed)")
+      states[event.sessionID] = evolve(states[event.sessionID], event)
+    }
+    for (session, state) in states {
+      #expect(try test.snapshots.session(SessionKey(test.tenant, session)) == state, "seed \(seed)")
+    }
+  }
+}
