@@ -185,7 +185,7 @@ extension EventLog {
     _ value: Span<UInt8>, _ key: Span<UInt8>, _ tenant: TenantID, _ position: UInt64
   ) throws(DamagedRecord) -> FrameView {
     let frame = try FrameView(value, key: key)
-    guard frame.position == position, frame.tenant.isEqual(to: tenant.description.utf8Span.span) else {
+    guard frame.position == position, tenant.description.withBytes({ frame.tenant.isEqual(to: $0) }) else {
       throw DamagedRecord("the record belongs to another place")
     }
     return frame

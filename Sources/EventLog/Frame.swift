@@ -43,8 +43,8 @@ public enum Frame {
     _ event: Event, tenant: TenantID, salt: Span<UInt8>, previousChain: Digest
   ) -> (bytes: [UInt8], chain: Digest) {
     precondition(salt.count == saltByteCount)
-    let name = tenant.description.utf8Span.span
-    let session = event.sessionID.description.utf8Span.span
+    let name = tenant.description.utf8
+    let session = event.sessionID.description.utf8
     var secret: [UInt8] = []
     secret.reserveCapacity(256)
     secret.append(copying: salt)
@@ -63,8 +63,8 @@ public enum Frame {
     bytes.appendLittleEndian(event.recordedAt.microseconds)
     bytes.append(UInt8(name.count))
     bytes.append(UInt8(session.count))
-    bytes.append(copying: name)
-    bytes.append(copying: session)
+    bytes.append(contentsOf: name)
+    bytes.append(contentsOf: session)
     sha256(secret.span).append(to: &bytes)
     let chain = chain(after: previousChain, bytes.span.extracting(headerStart..<bytes.count))
     chain.append(to: &bytes)

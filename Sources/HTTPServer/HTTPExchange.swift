@@ -1,3 +1,4 @@
+internal import Platform
 internal import Synchronization
 
 /// A request and the way to answer it. One for each connection, reused for its successive requests.
@@ -89,8 +90,9 @@ internal import Synchronization
     // Afterwards their memory may belong to the library again at any moment.
     precondition(state.load(ordering: .relaxed) == .handling, "header fields are read before suspend and respond")
     if let connection { return connection.withHeader(name, body) }
-    guard let local, let header = local.headers.first(where: { name.matches($0.name.utf8.span) }) else { return nil }
-    return body(trimmed(header.value.utf8.span))
+    let header = local?.headers.first { $0.name.withBytes { name.matches($0) } }
+    guard let header else { return nil }
+    return header.value.withBytes { body(trimmed($0)) }
   }
 
   /// Detaches the request from its worker, which goes on with other connections; `respond` may then come from any thread.

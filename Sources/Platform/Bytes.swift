@@ -69,6 +69,18 @@ extension String {
   }
 }
 
+extension String {
+  /// Runs `body` with the bytes of the text in UTF-8, without copying them.
+  ///
+  /// In place of `utf8Span`: the span of a text short enough to lie in the string itself points to the stack, and the
+  /// optimizer of Swift 6.3 doesn't see that. It ends the frame before the last use of the span, in tail calls at least.
+  @inlinable
+  public func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+    var text = self
+    return text.withUTF8 { unsafe body(Span(_unsafeElements: $0)) }
+  }
+}
+
 /// The bytes in lower-case hexadecimal.
 public func hexadecimal(_ bytes: Span<UInt8>) -> String {
   let digits = Array("0123456789abcdef".utf8)

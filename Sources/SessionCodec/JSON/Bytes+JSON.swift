@@ -4,7 +4,7 @@ public import SessionModel
 extension [UInt8] {
   /// Appends `text` as a JSON string, with its quotes.
   public mutating func appendJSONString(_ text: String) {
-    appendJSONString(text.utf8Span.span)
+    text.withBytes { appendJSONString($0) }
   }
 
   /// Appends `text`, which must be valid UTF-8, as a JSON string, with its quotes.

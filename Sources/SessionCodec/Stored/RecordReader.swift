@@ -62,9 +62,10 @@ struct RecordReader: ~Escapable {
 extension [UInt8] {
   /// Appends a text behind its length as a 16-bit number; texts are limited far below that when they come in.
   mutating func appendText(_ text: String) {
-    let bytes = text.utf8Span.span
-    appendLittleEndian(UInt16(bytes.count))
-    append(copying: bytes)
+    text.withBytes { bytes in
+      appendLittleEndian(UInt16(bytes.count))
+      append(copying: bytes)
+    }
   }
 
   mutating func append(_ fingerprint: Fingerprint) {
