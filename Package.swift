@@ -20,6 +20,8 @@ let package = Package(
     .systemLibrary(name: "CXXHash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .target(name: "Systemd", dependencies: ["CSystemd"], swiftSettings: settings),
     .target(name: "Platform", dependencies: ["CCrypto", "CLinux", "CXXHash"], swiftSettings: settings),
     .target(name: "LMDB", dependencies: ["CLMDB", "Platform"], swiftSettings: settings),
     .target(name: "SessionModel", swiftSettings: settings),
@@ -48,7 +50,8 @@ let package = Package(
     .executableTarget(
       name: "sessiond",
       dependencies: [
-        "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "Tokens",
+        "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "Systemd",
+        "Tokens",
       ],
       swiftSettings: settings),
     .target(
@@ -74,6 +77,8 @@ let package = Package(
         "EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
       ],
       swiftSettings: settings),
+    .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform"], swiftSettings: settings),
+    .testTarget(name: "TokensTests", dependencies: ["CCjose", "Platform", "Tokens"], swiftSettings: settings),
     .testTarget(
       name: "SessionAPITests",
       dependencies: [
@@ -84,10 +89,15 @@ let package = Package(
     .testTarget(
       name: "sessiondTests",
       dependencies: [
-        "HTTPServer", "Platform", "SessionAPI", "SessionModel", "SessionStore", "TestSupport", "Tokens", "sessiond",
+        "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
+        "Tokens", "sessiond",
       ],
       swiftSettings: settings),
-    .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform"], swiftSettings: settings),
-    .testTarget(name: "TokensTests", dependencies: ["CCjose", "Platform", "Tokens"], swiftSettings: settings),
+    .testTarget(
+      name: "sessionctlTests",
+      dependencies: [
+        "EventLog", "Platform", "SessionCodec", "SessionModel", "SessionStore", "TestSupport", "sessionctl",
+      ],
+      swiftSettings: settings),
   ]
 )

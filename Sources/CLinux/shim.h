@@ -2,8 +2,11 @@
 // Linux calls that the toolchain's Glibc module leaves out.
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <fcntl.h>
 #include <stdint.h>
+#include <unistd.h>
 
 // prctl(2) is variadic, which Swift cannot call. Names the calling thread; the kernel keeps 15 bytes.
 static inline int clinux_name_thread(const char *name) {
@@ -24,4 +27,20 @@ static inline int clinux_get_file_limit(struct rlimit *limit) {
 }
 static inline int clinux_set_file_limit(const struct rlimit *limit) {
   return setrlimit(RLIMIT_NOFILE, limit);
+}
+
+// renameat2(2) is only declared for _GNU_SOURCE. Exchanges two names in one step; 0, or -1 with errno set.
+static inline int clinux_exchange(const char *first, const char *second) {
+  return (int)syscall(SYS_renameat2, AT_FDCWD, first, AT_FDCWD, second, 2 /* RENAME_EXCHANGE */);
+}
+
+// pipe2(2) is only declared for _GNU_SOURCE. A pipe that other programs do not inherit; 0, or -1 with errno set.
+static inline int clinux_pipe(int *read_end, int *write_end) {
+  int ends[2];
+  int result = (int)syscall(SYS_pipe2, ends, O_CLOEXEC);
+  if (result == 0) {
+    *read_end = ends[0];
+    *write_end = ends[1];
+  }
+  return result;
 }

@@ -185,7 +185,8 @@ extension EventLog {
     _ value: Span<UInt8>, _ key: Span<UInt8>, _ tenant: TenantID, _ position: UInt64
   ) throws(DamagedRecord) -> FrameView {
     let frame = try FrameView(value, key: key)
-    guard frame.position == position, tenant.description.withBytes({ frame.tenant.isEqual(to: $0) }) else {
+    let isTenants = tenant.description.withBytes { frame.tenant.isEqual(to: $0) }
+    guard frame.position == position, isTenants else {
       throw DamagedRecord("the record belongs to another place")
     }
     return frame

@@ -76,9 +76,10 @@ public enum Frame {
 
   /// The chain after a record whose header and payload digest are `covered`.
   static func chain(after previous: Digest, _ covered: Span<UInt8>) -> Digest {
-    var input = previous.bytes
-    input.append(copying: covered)
-    return sha256(input.span)
+    var hasher = DigestHasher()
+    hasher.update(previous)
+    hasher.update(covered)
+    return hasher.finish()
   }
 }
 
@@ -103,6 +104,8 @@ public struct FrameView: ~Escapable {
     self.bytes = bytes
   }
 
+  /// The record's length in bytes.
+  public var byteCount: Int { bytes.count }
   /// The number of the event's type.
   public var kind: UInt8 { bytes[9] }
   /// Which life of the session id it belongs to.

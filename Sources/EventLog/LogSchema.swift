@@ -34,11 +34,12 @@ public enum LogSchema {
 
   /// The position in a key of `tenant`'s, nil when the key is another tenant's.
   static func position(_ key: Span<UInt8>, in tenant: TenantID) -> UInt64? {
-    let nameEnd = key.count - 9
-    guard nameEnd >= 0, key[nameEnd] == 0,
-      tenant.description.withBytes({ key.extracting(0..<nameEnd).isEqual(to: $0) })
-    else { return nil }
-    return key.loadBigEndian(at: nameEnd + 1)
+    tenant.description.withBytes { name in
+      guard key.count == name.count + 9, key[name.count] == 0, key.extracting(0..<name.count).isEqual(to: name) else {
+        return nil
+      }
+      return key.loadBigEndian(at: name.count + 1)
+    }
   }
 
   /// The tenant and position that `key` stands for.

@@ -164,9 +164,12 @@ internal import Platform
     var statistics = MDB_stat()
     _ = unsafe mdb_env_info(handle, &info)
     _ = unsafe mdb_env_stat(handle, &statistics)
+    let last = unsafe UInt64(info.me_last_txnid)
+    let oldest = (try? openReaders())?.map(\.transaction).min()
     return unsafe Usage(
       mapSizeBytes: info.me_mapsize, usedBytes: (info.me_last_pgno + 1) * Int(statistics.ms_psize),
-      readers: Int(info.me_numreaders), lastTransaction: UInt64(info.me_last_txnid))
+      readers: Int(info.me_numreaders), lastTransaction: last,
+      oldestReaderTransactions: oldest.map { last - min($0, last) } ?? 0)
   }
 
   /// Sizes of an environment.
@@ -179,6 +182,8 @@ internal import Platform
     public let readers: Int
     /// The number of the last commit.
     public let lastTransaction: UInt64
+    /// How many commits the oldest open read transaction is behind; 0 when none is open.
+    public let oldestReaderTransactions: UInt64
   }
 }
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 extension Span where Element == UInt8 {
   /// The integer stored at `offset`, least significant byte first; traps when it reaches past the end.
   @inlinable
@@ -18,11 +20,25 @@ extension Span where Element == UInt8 {
   }
 
   /// Whether both spans hold the same bytes.
-  @inlinable
   public func isEqual(to other: Span<UInt8>) -> Bool {
-    guard count == other.count else { return false }
-    for index in indices where self[index] != other[index] { return false }
-    return true
+    count == other.count && compare(other, count) == 0
+  }
+
+  /// Whether this span's bytes sort before the other's; of two that begin alike, the shorter one does.
+  public func precedes(_ other: Span<UInt8>) -> Bool {
+    let order = compare(other, min(count, other.count))
+    return order != 0 ? order < 0 : count < other.count
+  }
+
+  private func compare(_ other: Span<UInt8>, _ count: Int) -> Int32 {
+    guard count > 0 else { return 0 }
+    return unsafe withUnsafeBufferPointer { left in
+      unsafe other.withUnsafeBufferPointer { right in
+        guard let left = left.baseAddress, let right = right.baseAddress else { return 0 }
+        // memcmp(3): reads `count` bytes from each, which both have.
+        return unsafe memcmp(left, right, count)
+      }
+    }
   }
 }
 
@@ -63,9 +79,8 @@ extension String {
   /// The text of `span`, or nil when the bytes are not UTF-8.
   @inlinable
   public init?(validating span: Span<UInt8>) {
-    let text = unsafe span.withUnsafeBufferPointer { unsafe String(validating: $0, as: UTF8.self) }
-    guard let text else { return nil }
-    self = text
+    guard let text = try? UTF8Span(validating: span) else { return nil }
+    self.init(copying: text)
   }
 }
 

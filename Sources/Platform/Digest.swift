@@ -52,11 +52,44 @@ public struct Digest: Hashable, Sendable {
 
 /// The SHA-256 digest (FIPS 180-4) of `bytes`.
 public func sha256(_ bytes: Span<UInt8>) -> Digest {
-  unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Digest.byteCount) { output in
+  var hasher = DigestHasher()
+  hasher.update(bytes)
+  return hasher.finish()
+}
+
+/// Computes the SHA-256 digest of pieces as of the one text that they make together, without putting them together.
+public struct DigestHasher: ~Copyable {
+  private var context = SHA256_CTX()
+
+  /// A hasher that has been given nothing yet.
+  public init() {
+    // openssl/sha.h: fills in the context, which holds no pointers; always succeeds.
+    _ = unsafe SHA256_Init(&context)
+  }
+
+  /// Takes in the next piece.
+  public mutating func update(_ bytes: Span<UInt8>) {
     unsafe bytes.withUnsafeBufferPointer { input in
-      // openssl/sha.h: SHA256() hashes `len` bytes into the 32 bytes at `md`, keeps nothing and takes no locks.
-      _ = unsafe SHA256(input.baseAddress, input.count, output.baseAddress)
+      // openssl/sha.h: reads `len` bytes and keeps no pointer to them.
+      _ = unsafe SHA256_Update(&context, input.baseAddress, input.count)
     }
-    return unsafe Digest(Span(_unsafeElements: UnsafeBufferPointer(output)))
+  }
+
+  /// Takes in the 32 bytes of a digest.
+  public mutating func update(_ digest: Digest) {
+    // A digest is its 32 bytes in memory, whatever the machine: four words, least significant byte first on all that
+    // Linux and Swift run on together.
+    unsafe withUnsafeBytes(of: digest) { input in
+      _ = unsafe SHA256_Update(&context, input.baseAddress, input.count)
+    }
+  }
+
+  /// The digest of all pieces.
+  public consuming func finish() -> Digest {
+    unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Digest.byteCount) { output in
+      // openssl/sha.h: writes 32 bytes to `md`.
+      _ = unsafe SHA256_Final(output.baseAddress, &context)
+      return unsafe Digest(Span(_unsafeElements: UnsafeBufferPointer(output)))
+    }
   }
 }

@@ -98,14 +98,7 @@ public enum Files {
   /// Removes the folder `path` and the plain files in it, when it exists.
   public static func removeDirectory(_ path: String) throws(SystemError) {
     guard isDirectory(path) else { return }
-    guard let listing = unsafe opendir(path) else { throw .current("list \(path)") }
-    defer { unsafe closedir(listing) }
-    while let entry = unsafe readdir(listing) {
-      // readdir(3): d_name is a terminated string, valid until the next call.
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name == "." || name == ".." { continue }
+    for name in try names(in: path) {
       guard unsafe unlink(path + "/" + name) == 0 else { throw .current("remove \(path)/\(name)") }
     }
     guard unsafe rmdir(path) == 0 else { throw .current("remove \(path)") }

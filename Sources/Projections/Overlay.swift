@@ -11,6 +11,9 @@ public final class Overlay: Sendable {
   private struct State {
     var active = Publication()
     var flushing: Publication?
+    /// When the oldest change of each was published, on the monotonic clock in nanoseconds.
+    var activeSince: UInt64 = 0
+    var flushingSince: UInt64 = 0
     var isClosed = false
   }
 
@@ -50,6 +53,7 @@ public final class Overlay: Sendable {
   public func publish(_ publication: Publication) {
     guard !publication.isEmpty else { return }
     state.signal { state in
+      if state.active.isEmpty { state.activeSince = monotonicNanoseconds() }
       state.active.merge(publication)
       isOccupied.store(true, ordering: .sequentiallyConsistent)
     }
@@ -84,6 +88,7 @@ public final class Overlay: Sendable {
     precondition(state.flushing == nil, "there is one projector, and it flushes one part at a time")
     guard !state.active.isEmpty else { return nil }
     state.flushing = state.active
+    state.flushingSince = state.activeSince
     state.active = Publication()
     return state.flushing
   }
@@ -103,6 +108,17 @@ public final class Overlay: Sendable {
   /// Ends all waiting.
   public func close() {
     state.signal { $0.isClosed = true }
+  }
+
+  /// How long the oldest change has been waiting to be flushed, in seconds; 0 when none does.
+  public var lagSeconds: Double {
+    let since = state.withLock { state -> UInt64? in
+      if state.flushing != nil { return state.flushingSince }
+      return state.active.isEmpty ? nil : state.activeSince
+    }
+    guard let since else { return 0 }
+    let now = monotonicNanoseconds()
+    return now > since ? Double(now - since) / 1e9 : 0
   }
 
   /// What the overlay holds now.

@@ -45,7 +45,7 @@ public struct SessionKey: Hashable, Comparable, Sendable {
 
   /// Whether both name the same session.
   public static func == (left: SessionKey, right: SessionKey) -> Bool {
-    left.hash == right.hash && left.bytes == right.bytes
+    left.hash == right.hash && left.bytes.span.isEqual(to: right.bytes.span)
   }
 
   /// Feeds the hash that has been computed.
@@ -53,7 +53,7 @@ public struct SessionKey: Hashable, Comparable, Sendable {
 
   /// In the order of the bytes, which is the order on disk.
   public static func < (left: SessionKey, right: SessionKey) -> Bool {
-    left.bytes.lexicographicallyPrecedes(right.bytes)
+    left.bytes.span.precedes(right.bytes.span)
   }
 }
 
@@ -79,6 +79,6 @@ public struct CustomerKey: Hashable, Comparable, Sendable {
 
   /// In the order of the bytes, which is the order on disk.
   public static func < (left: CustomerKey, right: CustomerKey) -> Bool {
-    left.bytes.lexicographicallyPrecedes(right.bytes)
+    left.bytes.span.precedes(right.bytes.span)
   }
 }

@@ -6,10 +6,11 @@ internal import SessionModel
 
 /// What can be folded from the log, on disk: snapshots, the index of customers, and how far the folding has come.
 public final class Projections: Sendable {
-  private let environment: Environment
+  let environment: Environment
   private let snapshots: Table
   private let customers: Table
   private let checkpoints: Table
+  let meta: Table
 
   /// Opens the projections of the store `storeID` in the folder `path`; empty ones when the folder is missing.
   ///
@@ -34,10 +35,10 @@ public final class Projections: Sendable {
     let tables = try environment.openTables([
       ProjectionSchema.snapshots, ProjectionSchema.customers, ProjectionSchema.checkpoints, ProjectionSchema.meta,
     ])
-    (snapshots, customers, checkpoints) = (tables[0], tables[1], tables[2])
+    (snapshots, customers, checkpoints, meta) = (tables[0], tables[1], tables[2], tables[3])
     var transaction = try environment.write()
-    try transaction.put(tables[3], ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
-    try transaction.put(tables[3], ProjectionSchema.logKey.span, Array(storeID.utf8).span)
+    try transaction.put(meta, ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
+    try transaction.put(meta, ProjectionSchema.logKey.span, Array(storeID.utf8).span)
     try transaction.commit()
   }
 
@@ -48,8 +49,9 @@ public final class Projections: Sendable {
     do throws(LMDBError) {
       environment = try Environment(path: path, options: options)
       let tables = try environment.openTables(
-        [ProjectionSchema.snapshots, ProjectionSchema.customers, ProjectionSchema.checkpoints], create: false)
-      (snapshots, customers, checkpoints) = (tables[0], tables[1], tables[2])
+        [ProjectionSchema.snapshots, ProjectionSchema.customers, ProjectionSchema.checkpoints, ProjectionSchema.meta],
+        create: false)
+      (snapshots, customers, checkpoints, meta) = (tables[0], tables[1], tables[2], tables[3])
     } catch {
       throw .storage(error)
     }

@@ -37,7 +37,7 @@ extension Event {
 
 extension ContextChanges {
   /// Appends the fields that changed with their new values as a JSON object; null: cleared.
-  fileprivate func appendData(to json: inout [UInt8]) {
+  public func appendData(to json: inout [UInt8]) {
     json.append(UInt8(ascii: "{"))
     var isFirst = true
     func appendName(_ name: String) {

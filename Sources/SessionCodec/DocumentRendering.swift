@@ -6,7 +6,7 @@ extension SnapshotView {
   ///
   /// Made straight from the stored bytes, since this is the path that is read most.
   public func appendDocument(of sessionID: SessionID, to json: inout [UInt8]) throws(DamagedRecord) {
-    json.append(contentsOf: #"{"sessionId":"#.utf8)
+    json += Piece.begin
     json.appendJSONString(sessionID.description)
     var reader = RecordReader(fields)
     while !reader.isAtEnd {
@@ -16,23 +16,20 @@ extension SnapshotView {
         continue
       }
       guard let field = Field(rawValue: tag) else { throw DamagedRecord("there is no field number \(tag)") }
-      json.append(UInt8(ascii: ","))
-      json.append(UInt8(ascii: "\""))
-      json.append(contentsOf: field.name.utf8)
-      json.append(contentsOf: #"":"#.utf8)
+      json += Piece.fields[Int(field.rawValue)]
       json.appendJSONString(try reader.bytes(Int(reader.integer(UInt16.self))))
     }
-    json.append(contentsOf: #","metadata":{"version":"#.utf8)
+    json += Piece.version
     json.appendDecimal(UInt64(version))
-    json.append(contentsOf: #","createdAt":""#.utf8)
+    json += Piece.createdAt
     json.appendTimestamp(createdAt)
-    json.append(contentsOf: #"","modifiedAt":""#.utf8)
+    json += Piece.modifiedAt
     json.appendTimestamp(modifiedAt)
-    json.append(contentsOf: #""}}"#.utf8)
+    json += Piece.end
   }
 
   private func appendAttributes(_ reader: inout RecordReader, to json: inout [UInt8]) throws(DamagedRecord) {
-    json.append(contentsOf: #","context":{"#.utf8)
+    json += Piece.context
     let count = try reader.integer(UInt16.self)
     for index in 0..<count {
       if index > 0 { json.append(UInt8(ascii: ",")) }
@@ -41,6 +38,20 @@ extension SnapshotView {
       json.append(copying: try reader.bytes(Int(reader.integer(UInt32.self))))
     }
     json.append(UInt8(ascii: "}"))
+  }
+}
+
+/// What every document has between its values, as bytes that are copied in one go.
+private enum Piece {
+  static let begin = Array(#"{"sessionId":"#.utf8)
+  static let version = Array(#","metadata":{"version":"#.utf8)
+  static let createdAt = Array(#","createdAt":""#.utf8)
+  static let modifiedAt = Array(#"","modifiedAt":""#.utf8)
+  static let end = Array(#""}}"#.utf8)
+  static let context = Array(#","context":{"#.utf8)
+  /// Before a field's value, by the field's number.
+  static let fields: [[UInt8]] = (0...Field.allCases.count).map { number in
+    Field(rawValue: UInt8(number)).map { Array(",\"\($0.name)\":".utf8) } ?? []
   }
 }
 

@@ -2,7 +2,9 @@
 ///
 /// Total: every stored event folds, whatever state it meets. It is the only place that turns events into state: the
 /// writer, catch-up, as-of queries, rebuild and verify all call it.
-public func evolve(_ state: Session?, _ event: Event) -> Session {
+///
+/// Takes the state over, so that a caller who gives away its only reference gets it changed in place.
+public func evolve(_ state: consuming Session?, _ event: Event) -> Session {
   guard var next = state, event.kind != .started else { return begin(event, after: state) }
   next.lastPosition = event.position
   next.activeAt = max(next.activeAt, event.recordedAt)

@@ -21,20 +21,6 @@ public struct CustomerSession: Sendable {
   public let isLive: Bool
 }
 
-/// Which events of a tenant are asked for. Nil: all.
-public struct EventFilter: Equatable, Sendable {
-  /// Events of this kind alone.
-  public var kind: Event.Kind?
-  /// Events of these sessions alone.
-  public var sessions: Set<SessionID>?
-
-  /// A filter of those parts.
-  public init(kind: Event.Kind? = nil, sessions: Set<SessionID>? = nil) {
-    self.kind = kind
-    self.sessions = sessions
-  }
-}
-
 extension SessionStore {
   /// A session as it was at `moment`; nil when it had not begun, had ended, or its time had run out then.
   public func session(
@@ -129,27 +115,5 @@ extension SessionStore {
 
   private func lastPosition(_ id: SessionID, of tenant: AuthorizedTenant) throws(ProjectionsError) -> UInt64? {
     try snapshots.withSnapshot(SessionKey(tenant.id, id)) { $0?.lastPosition }
-  }
-
-  /// The tenant's events after `position` that pass `filter`, in order: at most `limit` of them, found among at most
-  /// `scanLimit` events. `reached` is the position up to which all have been looked at.
-  public func events(
-    of tenant: AuthorizedTenant, after position: UInt64, limit: Int, scanLimit: Int = 4096, filter: EventFilter
-  ) throws(StoreError) -> (events: [RecordedEvent], reached: UInt64, isAtEnd: Bool) {
-    do throws(EventLogError) {
-      var events: [RecordedEvent] = []
-      let reached = try log.replay(tenant.id, after: position, limit: scanLimit) { frame throws(DamagedRecord) in
-        if filter.kind.map({ $0.rawValue == frame.kind }) ?? true {
-          let event = try frame.event()
-          if filter.sessions?.contains(event.sessionID) ?? true {
-            events.append(RecordedEvent(event: event, isErased: frame.isErased))
-          }
-        }
-        return events.count < limit
-      }
-      return (events, reached, events.count < limit && reached - position < UInt64(scanLimit))
-    } catch {
-      throw .log(error)
-    }
   }
 }

@@ -19,17 +19,21 @@ public final class SessionStore: Sendable {
     public var overlayBytes: Int
     /// How long a change may wait before it is flushed to the projections, in milliseconds.
     public var flushIntervalMilliseconds: Int
+    /// The room on the disk, in bytes, below which changes are refused; 0: none is kept.
+    public var diskReserveBytes: Int
 
     /// A configuration with the daemon's defaults.
     public init(
       rules: DecisionRules = DecisionRules(), environment: Environment.Options = Environment.Options(),
-      queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 1000
+      queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 1000,
+      diskReserveBytes: Int = 64 << 20
     ) {
       self.rules = rules
       self.environment = environment
       self.queueCapacity = queueCapacity
       self.overlayBytes = overlayBytes
       self.flushIntervalMilliseconds = flushIntervalMilliseconds
+      self.diskReserveBytes = diskReserveBytes
     }
   }
 
@@ -41,15 +45,19 @@ public final class SessionStore: Sendable {
     public var replayed: @Sendable (Int) -> Void
     /// The store has failed: it answers no more, and the process must end so that it can recover.
     public var failed: @Sendable (StoreError) -> Void
+    /// The writer works: called on its thread after each commit and at least once a second. It must not block.
+    public var writerAlive: @Sendable () -> Void
 
     /// An observer with those ears.
     public init(
       notice: @escaping @Sendable (String) -> Void = { _ in }, replayed: @escaping @Sendable (Int) -> Void = { _ in },
-      failed: @escaping @Sendable (StoreError) -> Void = { _ in }
+      failed: @escaping @Sendable (StoreError) -> Void = { _ in },
+      writerAlive: @escaping @Sendable () -> Void = {}
     ) {
       self.notice = notice
       self.replayed = replayed
       self.failed = failed
+      self.writerAlive = writerAlive
     }
   }
 
@@ -65,9 +73,13 @@ public final class SessionStore: Sendable {
   private let threads = Monitor<[Thread]>([])
   private let isFailed = Atomic<Bool>(false)
   private let maintenance = Monitor(false)
+  let disk: DiskReserve
+  private let maximumSessions: Atomic<UInt64>
   private let lock: FileLock
   /// Counts of what the store has done, for metrics.
   public let statistics = StoreStatistics()
+  /// Tells feeds that the logs have grown.
+  public let commits = CommitSignal()
 
   /// Opens the store in `directory`, creating it when it is missing, and folds in what the projections lack.
   ///
@@ -81,6 +93,8 @@ public final class SessionStore: Sendable {
     self.observer = observer
     self.now = now
     lock = try directory.claim()
+    disk = DiskReserve(path: directory.path, reserveBytes: configuration.diskReserveBytes)
+    maximumSessions = Atomic(configuration.rules.maximumSessions)
     queue = CommandQueue(capacity: configuration.queueCapacity)
     overlay = Overlay(maximumBytes: configuration.overlayBytes)
     let recovered: (checkpoints: [TenantID: Checkpoint], events: Int)
@@ -93,6 +107,7 @@ public final class SessionStore: Sendable {
     } catch {
       throw StoreError(error)
     }
+    lookAtDisk()
     start(from: recovered.checkpoints)
   }
 
@@ -119,6 +134,7 @@ public final class SessionStore: Sendable {
     completion: @escaping @Sendable (CommandOutcome) -> Void
   ) {
     guard !isFailed.load(ordering: .acquiring) else { return completion(.failed(.closed)) }
+    guard !disk.isUsedUp else { return completion(.failed(.diskNearlyFull)) }
     let salt = salts.withLock { $0.next(Frame.saltByteCount) }
     let pending = PendingCommand(tenant: tenant, command: command, salt: salt, completion: completion)
     if !queue.offer(pending) { completion(.overloaded) }
@@ -152,18 +168,31 @@ public final class SessionStore: Sendable {
 
   private func write(from checkpoints: [TenantID: Checkpoint]) {
     let recovery = Recovery(log: log, overlay: overlay, projections: projections)
-    var cycle = WriterCycle(log: log, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: now) {
+    let timedLog = TimedLog(base: log, statistics: statistics)
+    var cycle = WriterCycle(log: timedLog, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: now) {
       tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint)
     }
+    var rules = configuration.rules
+    var nextCensus: UInt64 = 0
     while let batch = queue.takeAll(waitingMilliseconds: 1000) {
-      if batch.isEmpty { continue }
+      if monotonicNanoseconds() >= nextCensus {
+        statistics.setCensus(cycle.census)
+        nextCensus = monotonicNanoseconds() + 1_000_000_000
+      }
+      if batch.isEmpty {
+        observer.writerAlive()
+        continue
+      }
       guard !isFailed.load(ordering: .acquiring), overlay.waitForRoom() else {
         for pending in batch { pending.completion(.failed(.closed)) }
         continue
       }
       let started = monotonicNanoseconds()
       do throws(StoreError) {
-        let outcomes = try cycle.run(batch, rules: configuration.rules)
+        rules.maximumSessions = maximumSessions.load(ordering: .relaxed)
+        let outcomes = try cycle.run(batch, rules: rules)
+        commits.advance()
+        observer.writerAlive()
         statistics.countBatch(batch.count, nanoseconds: monotonicNanoseconds() - started)
         for (pending, outcome) in zip(batch, outcomes) { pending.completion(outcome) }
       } catch {
@@ -187,7 +216,11 @@ public final class SessionStore: Sendable {
   }
 
   private func maintain() {
-    while maintenance.wait(milliseconds: 60_000, { $0 ? true : nil }) == nil {
+    var round = 0
+    while maintenance.wait(milliseconds: 1000, { $0 ? true : nil }) == nil {
+      lookAtDisk()
+      round += 1
+      guard round % 60 == 0 else { continue }
       do {
         try log.clearStaleReaders()
         try projections.clearStaleReaders()
@@ -195,6 +228,28 @@ public final class SessionStore: Sendable {
         observer.notice("\(StoreError(error))")
       }
     }
+  }
+
+  private func lookAtDisk() {
+    do throws(SystemError) {
+      switch try disk.look() {
+      case true?:
+        observer.notice(
+          "changes are refused: less than \(disk.bytes) bytes are free on the disk (storage.diskReserveBytes); make room"
+        )
+      case false?: observer.notice("changes are taken again: there is room on the disk")
+      case nil: break
+      }
+    } catch {
+      observer.notice("\(error)")
+    }
+  }
+
+  /// Changes what can be changed while the store is open: how many sessions a tenant may have open, and how much room
+  /// is kept free on the disk.
+  public func adjust(maximumSessions: UInt64, diskReserveBytes: Int) {
+    self.maximumSessions.store(maximumSessions, ordering: .relaxed)
+    disk.change(to: diskReserveBytes)
   }
 
   /// After a failed commit nothing in memory can be trusted: refuse everything and let the process end.

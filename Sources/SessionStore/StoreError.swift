@@ -10,6 +10,8 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
   case projections(ProjectionsError)
   /// The data directory could not be used.
   case directory(String)
+  /// There is less room on the disk than is kept free. Nothing was done.
+  case diskNearlyFull
   /// The store is closed, or failed before; it answers nothing any more.
   case closed
 
@@ -27,6 +29,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isDiskFull: Bool {
     switch self {
     case .log(.storage(let error)), .projections(.storage(let error)): error.isDiskFull
+    case .diskNearlyFull: true
     default: false
     }
   }
@@ -37,6 +40,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     case .log(let error): error.description
     case .projections(let error): error.description
     case .directory(let text): text
+    case .diskNearlyFull: "the disk is nearly full; make room"
     case .closed: "the store is closed"
     }
   }

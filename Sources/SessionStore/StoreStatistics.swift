@@ -1,28 +1,52 @@
-internal import Synchronization
+public import Platform
 
 /// Counts of what a store has done since it was opened.
 public final class StoreStatistics: Sendable {
-  private let batches = Atomic<UInt64>(0)
-  private let commands = Atomic<UInt64>(0)
-  private let batchNanoseconds = Atomic<UInt64>(0)
-  private let flushes = Atomic<UInt64>(0)
+  /// The figures of one instant.
+  public struct Figures: Sendable {
+    /// The sizes of the writer's batches, in commands.
+    public internal(set) var batchSizes = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096])
+    /// The time that batches took from deciding to the commit, in nanoseconds.
+    public internal(set) var batchNanoseconds = Histogram(bounds: Histogram.durationBounds)
+    /// The time that commits of the log took with the sync of the disk, in nanoseconds.
+    public internal(set) var commitNanoseconds = Histogram(bounds: Histogram.durationBounds)
+    /// The number of rounds of the projector.
+    public internal(set) var flushCount: UInt64 = 0
+    /// What the logs of all tenants hold, as of a second ago at most.
+    public internal(set) var census = Census()
+  }
+
+  // Held for a few additions, once a batch.
+  private let figures = Monitor(Figures())
 
   func countBatch(_ count: Int, nanoseconds: UInt64) {
-    batches.add(1, ordering: .relaxed)
-    commands.add(UInt64(count), ordering: .relaxed)
-    batchNanoseconds.add(nanoseconds, ordering: .relaxed)
+    figures.withLock {
+      $0.batchSizes.add(UInt64(count))
+      $0.batchNanoseconds.add(nanoseconds)
+    }
+  }
+
+  func countCommit(nanoseconds: UInt64) {
+    figures.withLock { $0.commitNanoseconds.add(nanoseconds) }
   }
 
   func countFlush() {
-    flushes.add(1, ordering: .relaxed)
+    figures.withLock { $0.flushCount += 1 }
+  }
+
+  func setCensus(_ census: Census) {
+    figures.withLock { $0.census = census }
   }
 
   /// The number of batches that the writer has worked on.
-  public var batchCount: UInt64 { batches.load(ordering: .relaxed) }
+  public var batchCount: UInt64 { current.batchSizes.count }
   /// The number of commands in them.
-  public var commandCount: UInt64 { commands.load(ordering: .relaxed) }
+  public var commandCount: UInt64 { current.batchSizes.sum }
   /// The time that they took from deciding to the commit, in seconds.
-  public var batchSeconds: Double { Double(batchNanoseconds.load(ordering: .relaxed)) / 1e9 }
+  public var batchSeconds: Double { Double(current.batchNanoseconds.sum) / 1e9 }
   /// The number of rounds of the projector.
-  public var flushCount: UInt64 { flushes.load(ordering: .relaxed) }
+  public var flushCount: UInt64 { current.flushCount }
+
+  /// What has been counted so far.
+  public var current: Figures { figures.withLock { $0 } }
 }

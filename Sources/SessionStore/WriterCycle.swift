@@ -27,6 +27,9 @@ struct WriterCycle {
     self.catchUp = catchUp
   }
 
+  /// What all logs hold.
+  var census: Census { Census(checkpoints.values) }
+
   /// Decides on all commands of a batch, in order, and makes the events durable with one commit.
   ///
   /// Returns the outcomes in the commands' order. When it returns, every accepted event is on disk and in the overlay.

@@ -1,54 +1,57 @@
 internal import Platform
-internal import SessionModel
 internal import SessionStore
 
-let help = """
-  sessionctl: looks at a sessiond data directory, beside a running daemon or without one
-
-  usage: sessionctl [--data-dir DIR] verify [--tenant TENANT] [--json]
-
-    verify   proves that log, chain and projections agree: each payload by its digest, each record by the
-             chain, each snapshot by folding its events; names each damaged position
-
-    --data-dir DIR   the daemon's data directory; default ./sessiond-data
-    --json           print JSON instead of text
-
-  examples:
-    sessionctl --data-dir /var/lib/sessiond verify
-    sessionctl --data-dir /var/lib/sessiond verify --tenant acme --json
-
-  exit status: 0 all is fine, 1 something was found, 2 wrong use, 3 could not do it
-
-  """
-
+/// Reads the command line and does what it says.
 func run() throws -> ExitStatus {
   var arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
-  if arguments.takeFlag("--help") {
-    Process.write(help)
+  let wantsHelp = arguments.takeFlag("--help")
+  let named = arguments.take("--data-dir")
+  let directory = DataDirectory(
+    named ?? Process.environment(prefix: "SESSIOND_DATA_DIR")["SESSIOND_DATA_DIR"] ?? "./sessiond-data")
+  if arguments.takeFlag("--version") {
+    try arguments.finish()
+    try printAll { $0.append(contentsOf: "sessionctl \(version)\n".utf8) }
     return .fine
   }
-  let directory = DataDirectory(arguments.take("--data-dir") ?? "./sessiond-data")
-  switch arguments.takeWord() {
-  case "verify":
-    let name = arguments.take("--tenant")
-    let isJSON = arguments.takeFlag("--json")
+  guard let name = arguments.takeWord() else {
+    guard wantsHelp else { throw Arguments.Problem(text: "a command is missing") }
     try arguments.finish()
-    let tenant = name.flatMap { TenantID($0) }
-    if let name, tenant == nil { throw Arguments.Problem(text: "\(name) is no tenant's name") }
-    return try VerifyCommand(directory: directory, tenant: tenant, isJSON: isJSON).run()
-  case let command?:
-    throw Arguments.Problem(text: "there is no command \(command)")
-  case nil:
-    throw Arguments.Problem(text: "a command is missing")
+    try printAll { $0.append(contentsOf: Catalog.help.utf8) }
+    return .fine
   }
+  if let work = ChildWork(name) { return try work.run(&arguments, in: directory) }
+  guard let command = Catalog.command(name) else {
+    throw Arguments.Problem(text: "there is no command \(printable(name))")
+  }
+  if wantsHelp {
+    try printAll { $0.append(contentsOf: command.help.utf8) }
+    return .fine
+  }
+  let made = try command.init(&arguments)
+  try arguments.finish()
+  return try made.run(in: directory)
 }
 
+func complain(_ text: String) {
+  Process.write("sessionctl: \(text)\n", toStandardError: true)
+}
+
+Process.ignoreBrokenPipes()
 do {
   Process.exit(try run().rawValue)
 } catch let problem as Arguments.Problem {
-  Process.write("sessionctl: \(problem.text); see sessionctl --help\n", toStandardError: true)
+  complain("\(problem.text); see sessionctl --help")
   Process.exit(ExitStatus.wrongUse.rawValue)
+} catch let failure as CommandFailure {
+  if !failure.text.isEmpty { complain(failure.text) }
+  Process.exit(failure.status.rawValue)
+} catch let error as StoreError {
+  complain("\(error)")
+  Process.exit(error.isDamage ? ExitStatus.finding.rawValue : ExitStatus.failed.rawValue)
+} catch let error as SystemError where error.isBrokenPipe {
+  // Whoever reads has seen enough.
+  Process.exit(ExitStatus.fine.rawValue)
 } catch {
-  Process.write("sessionctl: \(error)\n", toStandardError: true)
+  complain("\(error)")
   Process.exit(ExitStatus.failed.rawValue)
 }

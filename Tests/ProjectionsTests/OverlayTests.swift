@@ -83,7 +83,7 @@ import TestSupport
       let hasRoom = overlay.waitForRoom()
       steps.signal { $0.append(hasRoom ? "room" : "closed") }
     }
-    _ = steps.wait { $0 == ["waits"] ? true : nil }
+    _ = steps.wait { $0.first == "waits" ? true : nil }
     // The writer may not go on before the flush, however long that takes; the flush is what lets it.
     #expect(steps.wait(milliseconds: 30) { $0.count > 1 ? true : nil } == nil)
     #expect(overlay.freeze() != nil)

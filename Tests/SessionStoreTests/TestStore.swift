@@ -63,7 +63,10 @@ final class TestStore {
   func send(_ command: Command, of tenant: TenantID = tenant) -> CommandOutcome {
     let answer = Monitor<CommandOutcome?>(nil)
     store.submit(command, for: tenant.authorized) { outcome in answer.signal { $0 = outcome } }
-    return answer.wait { $0 }
+    guard let outcome = answer.wait(milliseconds: 60_000, { $0 }) else {
+      preconditionFailure("the store answers nothing")
+    }
+    return outcome
   }
 
   /// The document of a session as text, nil when there is none.

@@ -6,9 +6,14 @@ public final class TemporaryFolder: Sendable {
   /// The folder.
   public let path: String
 
+  /// Where the folders are made: in memory where that can be, since the tests commit some ten thousand times. The
+  /// variable `TEST_FOLDER` names another place, such as a disk.
+  private static let root =
+    Process.environment(prefix: "TEST_FOLDER")["TEST_FOLDER"] ?? (Files.isDirectory("/dev/shm") ? "/dev/shm" : "/tmp")
+
   /// Makes an empty folder.
   public init() throws(SystemError) {
-    path = "/tmp/sessiond-tests-\(Process.identifier)-\(UInt64.random(in: 0 ... .max))"
+    path = "\(Self.root)/sessiond-tests-\(Process.identifier)-\(UInt64.random(in: 0 ... .max))"
     try Files.createDirectory(path)
   }
 

@@ -1,0 +1,170 @@
+internal import EventLog
+internal import LMDB
+internal import Platform
+internal import Projections
+internal import SessionModel
+
+/// A copy of a store's log in a folder of its own, which can be read like a data directory, with a file `chains` that
+/// says what it must come to. The projections are left out: a restore builds them from the log.
+///
+/// It is made in a folder beside its place and only goes there once it is whole and proved.
+public struct Backup: ~Copyable {
+  /// The folder that the backup will be, without a slash at its end.
+  public let path: String
+  private let lock: FileLock
+
+  /// The folder in which the backup is being made.
+  public var partial: DataDirectory { DataDirectory(path + ".partial") }
+
+  /// Begins a backup at `path`. Throws when there is something already, or another one is being made.
+  public init(at path: String) throws(StoreError) {
+    self.path = Self.withoutSlash(path)
+    guard !Files.exists(self.path) else {
+      throw .directory("\(self.path) is there already, and a backup overwrites nothing; choose a new folder")
+    }
+    lock = try Self.claim(DataDirectory(self.path + ".partial"))
+  }
+
+  /// Claims the folder that the backup is made in, and clears it of what an earlier one left.
+  private static func claim(_ partial: DataDirectory) throws(StoreError) -> FileLock {
+    do throws(SystemError) {
+      try Files.createDirectory(partial.path)
+      if let lock = try FileLock(path: partial.path + "/sessiond.lock") {
+        try Files.removeDirectory(partial.log)
+        return lock
+      }
+    } catch {
+      throw .directory("the backup can't be made: \(error)")
+    }
+    throw .directory("another backup is being made in \(partial.path)")
+  }
+
+  /// The file that grows while the log is copied.
+  public var file: String { partial.log + "/data.mdb" }
+
+  /// Copies the log of `directory`, beside its daemon, as of its last commit, and makes the copy durable.
+  public func copy(_ directory: DataDirectory) throws(StoreError) {
+    let log = try StoreReader(directory: directory, opensProjections: false).log
+    try Self.copy(log, to: partial.log)
+  }
+
+  /// Gives the proved copy its marks and its place, durably.
+  public func finish(_ marks: ChainMarks) throws(StoreError) {
+    do throws(SystemError) {
+      try Files.replace(partial.path + "/" + Self.marksName, with: Array(marks.text.utf8))
+      try Files.move(partial.path, to: path)
+    } catch {
+      throw .directory("the backup can't be finished: \(error)")
+    }
+  }
+
+  /// Removes what there is of it.
+  public func discard() {
+    try? Files.removeDirectory(partial.log)
+    try? Files.removeDirectory(partial.path)
+  }
+
+  static let marksName = "chains"
+
+  /// What the backup at `path` must come to. Throws when it is no backup.
+  public static func marks(of path: String) throws(StoreError) -> ChainMarks {
+    let file = withoutSlash(path) + "/" + marksName
+    let content: [UInt8]
+    do throws(SystemError) {
+      content = try Files.read(file)
+    } catch {
+      throw .directory("\(path) is no whole backup: \(error)")
+    }
+    guard let text = String(validating: content.span), let marks = ChainMarks(text) else {
+      throw .directory("\(path) is no whole backup: \(file) is damaged")
+    }
+    return marks
+  }
+
+  static func withoutSlash(_ path: String) -> String {
+    var path = path
+    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
+    return path
+  }
+
+  /// Copies a log into the new folder `folder`, durably.
+  static func copy(_ log: EventLog, to folder: String) throws(StoreError) {
+    do {
+      try Files.createDirectory(folder)
+      try log.copy(to: folder + "/data.mdb")
+      try Files.synchronizeDirectory(folder)
+    } catch let error as SystemError {
+      throw .directory("the log can't be copied: \(error)")
+    } catch {
+      throw StoreError(error)
+    }
+  }
+}
+
+/// Makes a data directory from a backup.
+///
+/// The log goes to its place last, with one rename: whenever it is stopped before, there is no store in the directory,
+/// and it can be restored again.
+public struct Restore: ~Copyable {
+  private let directory: DataDirectory
+  private let backup: DataDirectory
+  private let lock: FileLock
+
+  /// Claims `directory`, creating it when it is missing. Throws when a daemon runs, or there is a store already.
+  public init(_ backup: String, into directory: DataDirectory) throws(StoreError) {
+    self.directory = directory
+    self.backup = DataDirectory(Backup.withoutSlash(backup))
+    lock = try Self.claim(directory)
+  }
+
+  private static func claim(_ directory: DataDirectory) throws(StoreError) -> FileLock {
+    let lock = try directory.claim()
+    guard !Files.exists(directory.log) else {
+      throw .directory("there is a store in \(directory.path); restore into an empty or missing directory")
+    }
+    return lock
+  }
+
+  /// The file that grows while the log is copied.
+  public var file: String { newLog + "/data.mdb" }
+
+  private var newLog: String { directory.log + ".restoring" }
+  private var newProjections: String { directory.projections + ".restoring" }
+
+  /// Copies the backup's log beside its place, durably.
+  public func copy() throws(StoreError) {
+    do throws(SystemError) {
+      for folder in [newLog, newProjections, directory.projections] { try Files.removeDirectory(folder) }
+    } catch {
+      throw .directory("what an earlier restore left can't be removed: \(error)")
+    }
+    let log = try StoreReader(directory: backup, opensProjections: false).log
+    try Backup.copy(log, to: newLog)
+  }
+
+  /// Builds the projections from the copied log, and makes sure that it comes to `marks`. Returns how many events there
+  /// are. `progress` is told how many have been folded since the last time.
+  public func build(_ marks: ChainMarks, progress: (UInt64) -> Void) throws(StoreError) -> UInt64 {
+    let log: EventLog
+    do throws(EventLogError) {
+      log = try EventLog(path: newLog, options: Environment.Options(isReadOnly: true))
+    } catch {
+      throw .log(error)
+    }
+    let checkpoints = try ProjectionsBuilder(log: log, path: newProjections).run(progress: progress)
+    guard log.storeID == marks.storeID, checkpoints.mapValues(\.tail) == marks.tails else {
+      throw .directory("the copy of the backup isn't what the backup was; try again")
+    }
+    return checkpoints.values.reduce(0) { $0 + $1.tail.position }
+  }
+
+  /// Puts projections and log in their places, durably.
+  public func finish() throws(StoreError) {
+    do throws(SystemError) {
+      try Files.move(newProjections, to: directory.projections)
+      try Files.move(newLog, to: directory.log)
+    } catch {
+      throw .directory("the restored store can't be put in its place: \(error)")
+    }
+  }
+}

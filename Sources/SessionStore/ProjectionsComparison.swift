@@ -1,0 +1,115 @@
+internal import EventLog
+internal import LMDB
+internal import Platform
+internal import Projections
+internal import SessionCodec
+internal import SessionModel
+
+/// Compares old projections with ones that were built anew from the same log.
+///
+/// The old ones may lag behind the log, as after a crash. So the events that they lack are folded over them first, in
+/// memory; then both must hold the same, byte for byte.
+public struct ProjectionsComparison {
+  private let log: EventLog
+  private let old: Projections
+  private let new: Projections
+  private let found: (String) -> Void
+
+  /// Compares the projections in the folders `old` and `new`, both folded from the log of `directory`. `found` is told
+  /// each difference.
+  ///
+  /// Throws when the old ones can't be read or were folded from another log.
+  public static func run(
+    _ directory: DataDirectory, old: String, new: String, found: @escaping (String) -> Void
+  ) throws(StoreError) {
+    do {
+      let options = Environment.Options(isReadOnly: true)
+      let comparison = ProjectionsComparison(
+        log: try EventLog(path: directory.log, options: options),
+        old: try Projections(readOnly: old, options: options), new: try Projections(readOnly: new, options: options),
+        found: found)
+      try comparison.run()
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  private func run() throws {
+    let identity = try old.identity()
+    guard identity.storeID == log.storeID else { return found("the old projections belong to another log") }
+    let late = try foldLate()
+    let oldView = try old.view()
+    let newView = try new.view()
+    for tenant in Set(try oldView.tenants()).union(late.checkpoints.keys).union(try newView.tenants()).sorted() {
+      let checkpoint = try late.checkpoints[tenant] ?? oldView.checkpoint(of: tenant)
+      if checkpoint != (try newView.checkpoint(of: tenant)) {
+        found("tenant \(tenant): the old checkpoint isn't where the log leads")
+      }
+      try compareSnapshots(of: tenant, oldView, newView, late)
+      try compareCustomers(of: tenant, oldView, newView, late)
+    }
+  }
+
+  /// What the events change that the old projections lack.
+  private func foldLate() throws -> Publication {
+    var fold = Fold(over: SnapshotReader(overlay: Overlay(maximumBytes: 0), projections: old).session)
+    for tenant in try log.tenants() {
+      var checkpoint = try old.view().checkpoint(of: tenant)
+      guard try checkpoint.tail.position == 0 || log.holds(checkpoint.tail, of: tenant) else {
+        throw ProjectionsError.damaged(reason: "they were folded from another log")
+      }
+      var failure: ProjectionsError?
+      var before: UInt64
+      repeat {
+        before = checkpoint.tail.position
+        _ = try log.replay(tenant, after: before, limit: 4096) { frame throws(DamagedRecord) in
+          let event = try frame.event()
+          do throws(ProjectionsError) {
+            let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
+            try fold.fold(event, of: tenant, tail: tail, checkpoint: &checkpoint)
+          } catch {
+            failure = error
+          }
+          return failure == nil
+        }
+        if let failure { throw failure }
+      } while checkpoint.tail.position > before
+    }
+    return fold.finish()
+  }
+
+  private func compareSnapshots(
+    of tenant: TenantID, _ oldView: borrowing ProjectionsView, _ newView: borrowing ProjectionsView, _ late: Publication
+  ) throws {
+    try newView.forEachSnapshot(of: tenant) { id, snapshot in
+      let key = SessionKey(tenant, id)
+      if let bytes = late.snapshots[key] {
+        if !bytes.span.isEqual(to: snapshot) { found(Self.changed(id, of: tenant)) }
+      } else if let stored = try? oldView.snapshot(key) {
+        if !stored.isEqual(to: snapshot) { found(Self.changed(id, of: tenant)) }
+      } else {
+        found("tenant \(tenant): session \(id) had no snapshot")
+      }
+    }
+    try oldView.forEachSnapshot(of: tenant) { id, _ in
+      let isKnown = (try? newView.snapshot(SessionKey(tenant, id))) != nil
+      if !isKnown { found("tenant \(tenant): session \(id) had a snapshot and no event") }
+    }
+  }
+
+  private static func changed(_ id: SessionID, of tenant: TenantID) -> String {
+    "tenant \(tenant): the old snapshot of session \(id) was another one"
+  }
+
+  private func compareCustomers(
+    of tenant: TenantID, _ oldView: borrowing ProjectionsView, _ newView: borrowing ProjectionsView, _ late: Publication
+  ) throws {
+    var entries: Set<CustomerKey> = []
+    try newView.forEachCustomer(of: tenant) { entries.insert($0) }
+    var surplus = 0
+    try oldView.forEachCustomer(of: tenant) { if entries.remove($0) == nil { surplus += 1 } }
+    let lacking = entries.subtracting(late.customers).count
+    if lacking > 0 { found("tenant \(tenant): the old index of customers lacked \(lacking) entries") }
+    if surplus > 0 { found("tenant \(tenant): the old index of customers had \(surplus) entries that no event made") }
+  }
+}

@@ -1,0 +1,77 @@
+internal import EventLog
+internal import LMDB
+internal import Platform
+internal import Projections
+internal import SessionCodec
+internal import SessionModel
+
+/// Builds the projections anew from the log, beside the old ones, and puts them in their place. Holds the data directory
+/// like a daemon, so that none runs meanwhile.
+///
+/// Whenever it is stopped, the old projections or the new ones stand at their place, whole.
+public struct Rebuild: ~Copyable {
+  /// What a rebuild came to.
+  public struct Outcome: Sendable {
+    /// How many tenants have a log.
+    public let tenants: Int
+    /// How many events were folded.
+    public let events: UInt64
+  }
+
+  private let directory: DataDirectory
+  private let lock: FileLock
+  private let log: EventLog
+
+  /// Claims the data directory. Throws when there is no store, or a daemon runs.
+  public init(_ directory: DataDirectory) throws(StoreError) {
+    let reader = try StoreReader(directory: directory, opensProjections: false)
+    lock = try directory.claim()
+    self.directory = directory
+    log = reader.log
+  }
+
+  /// How many events there are to fold.
+  public func eventCount() throws(StoreError) -> UInt64 {
+    do {
+      return try log.tenants().reduce(0) { try $0 + log.lastPosition(of: $1) }
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  /// The folder that new projections are built in, and that the old ones stand in once they are replaced.
+  public var besides: String { directory.projections + ".new" }
+
+  /// Builds the new projections. `progress` is told how many events have been folded since the last time.
+  public func build(progress: (UInt64) -> Void) throws(StoreError) -> Outcome {
+    try remove()
+    let checkpoints = try ProjectionsBuilder(log: log, path: besides).run(progress: progress)
+    return Outcome(
+      tenants: checkpoints.count, events: checkpoints.values.reduce(0) { $0 + $1.tail.position })
+  }
+
+  /// Puts the new projections in the place of the old ones, durably. Returns whether there were old ones, which now stand
+  /// at ``besides``.
+  public func replace() throws(StoreError) -> Bool {
+    do throws(SystemError) {
+      let hasOld = Files.exists(directory.projections)
+      if hasOld {
+        try Files.exchange(besides, with: directory.projections)
+      } else {
+        try Files.move(besides, to: directory.projections)
+      }
+      return hasOld
+    } catch {
+      throw .directory("the projections could not be replaced: \(error)")
+    }
+  }
+
+  /// Removes what stands at ``besides``.
+  public func remove() throws(StoreError) {
+    do throws(ProjectionsError) {
+      try Projections.remove(path: besides)
+    } catch {
+      throw .projections(error)
+    }
+  }
+}

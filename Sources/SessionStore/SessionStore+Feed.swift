@@ -1,0 +1,70 @@
+internal import EventLog
+internal import SessionCodec
+public import SessionModel
+
+extension SessionStore {
+  /// How far a look at a tenant's log went.
+  public struct Reach: Equatable, Sendable {
+    /// The position up to which all events have been looked at.
+    public let position: UInt64
+    /// Whether there was no event behind it.
+    public let isAtEnd: Bool
+  }
+
+  /// A filter for the events of a tenant; of a customer's those of all sessions that carry or carried its id by now.
+  public func eventFilter(
+    of tenant: AuthorizedTenant, kind: Event.Kind? = nil, session: SessionID? = nil, customer: String? = nil
+  ) throws(StoreError) -> EventFilter {
+    let carriers = if let customer { Set(try sessionIDs(of: customer, in: tenant)) } else { Set<SessionID>() }
+    return EventFilter(kind: kind, session: session, customer: customer, carriers: carriers)
+  }
+
+  /// Hands the tenant's events after `position` that pass `filter` to `body`, in order, until it returns that it has
+  /// enough; looks at no more than `scanLimit` events. One short read transaction, during which `body` runs.
+  public func readEvents(
+    of tenant: AuthorizedTenant, after position: UInt64, scanLimit: Int, filter: inout EventFilter,
+    _ body: (RecordedEvent) -> Bool
+  ) throws(StoreError) -> Reach {
+    do throws(EventLogError) {
+      var reached = position
+      var scanned = 0
+      var hasEnough = false
+      let last = try log.replay(tenant.id, after: position, limit: scanLimit) { frame throws(DamagedRecord) in
+        // One record more than asked for tells whether the end is reached.
+        guard !hasEnough else { return false }
+        scanned += 1
+        reached = frame.position
+        guard filter.mayPass(frame) else { return true }
+        let event = try frame.event()
+        if filter.passes(event) { hasEnough = !body(RecordedEvent(event: event, isErased: frame.isErased)) }
+        return true
+      }
+      return Reach(position: reached, isAtEnd: reached == last && scanned < scanLimit)
+    } catch {
+      throw .log(error)
+    }
+  }
+
+  /// The tenant's events after `position` that pass `filter`, in order: at most `limit` of them, found among at most
+  /// `scanLimit` events.
+  public func events(
+    of tenant: AuthorizedTenant, after position: UInt64, limit: Int, scanLimit: Int = 4096, filter: EventFilter
+  ) throws(StoreError) -> (events: [RecordedEvent], reach: Reach) {
+    var events: [RecordedEvent] = []
+    var filter = filter
+    let reach = try readEvents(of: tenant, after: position, scanLimit: scanLimit, filter: &filter) { event in
+      events.append(event)
+      return events.count < limit
+    }
+    return (events, reach)
+  }
+
+  /// The position of the tenant's last event, 0 without one.
+  public func lastPosition(of tenant: AuthorizedTenant) throws(StoreError) -> UInt64 {
+    do throws(EventLogError) {
+      return try log.tail(of: tenant.id).position
+    } catch {
+      throw .log(error)
+    }
+  }
+}

@@ -1,0 +1,133 @@
+internal import EventLog
+public import LMDB
+internal import Platform
+internal import Projections
+internal import SessionCodec
+public import SessionModel
+
+/// Reads a data directory, beside the daemon that serves it or without one. Changes nothing.
+///
+/// Projections lag behind the log, may be missing, as in a backup, or damaged. So they only serve to find things faster:
+/// what the log has beyond them is always folded in, and without them the whole log is.
+public final class StoreReader: Sendable {
+  /// The directory that is read.
+  public let directory: DataDirectory
+  let log: EventLog
+  /// The projections, nil when there are none that can be used.
+  let projections: Projections?
+  /// Why projections that are there can't be used.
+  public let projectionsProblem: String?
+
+  /// A reader of the store in `directory`. Throws when its log can't be opened.
+  public convenience init(
+    directory: DataDirectory, options: Environment.Options = Environment.Options()
+  ) throws(StoreError) {
+    try self.init(directory: directory, options: options, opensProjections: true)
+  }
+
+  init(
+    directory: DataDirectory, options: Environment.Options = Environment.Options(), opensProjections: Bool
+  ) throws(StoreError) {
+    self.directory = directory
+    guard Files.exists(directory.log + "/data.mdb") else {
+      throw .directory("there is no store in \(directory.path); name the daemon's data directory with --data-dir")
+    }
+    var options = options
+    options.isReadOnly = true
+    do throws(EventLogError) {
+      log = try EventLog(path: directory.log, options: options)
+    } catch {
+      throw .log(error)
+    }
+    (projections, projectionsProblem) =
+      opensProjections ? Self.openProjections(directory, log, options) : (nil, nil)
+  }
+
+  private static func openProjections(
+    _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options
+  ) -> (Projections?, String?) {
+    guard Files.exists(directory.projections + "/data.mdb") else { return (nil, nil) }
+    do throws(ProjectionsError) {
+      let projections = try Projections(readOnly: directory.projections, options: options)
+      let identity = try projections.identity()
+      guard identity.format == Projections.currentFormat else {
+        return (nil, "the projections have format \(identity.format), which this version doesn't know")
+      }
+      guard identity.storeID == log.storeID else { return (nil, "the projections belong to another log") }
+      return (projections, nil)
+    } catch {
+      return (nil, "the projections can't be read: \(error)")
+    }
+  }
+
+  /// The store's name.
+  public var storeID: String { log.storeID }
+
+  /// The number of the log's last commit; another one means that there is something new. Costs next to nothing.
+  public var lastCommit: UInt64 { log.usage.lastTransaction }
+
+  /// The tenants that have a log, in order.
+  public func tenants() throws(StoreError) -> [TenantID] {
+    do throws(EventLogError) {
+      return try log.tenants()
+    } catch {
+      throw .log(error)
+    }
+  }
+
+  /// A session as it was at `moment`, or as it is now; nil when it had not begun. Ended and expired ones count, too.
+  public func session(
+    _ id: SessionID, of tenant: TenantID, at moment: Moment? = nil
+  ) throws(StoreError) -> PastSession? {
+    do {
+      let last = try lastPosition(id, of: tenant)
+      return try History(log: log, tenant: tenant).session(last: last, at: moment ?? .position(.max))
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  /// Up to `limit` of a session's events, newest first, those of earlier lives too, and whether there are older ones.
+  public func history(
+    _ id: SessionID, of tenant: TenantID, limit: Int
+  ) throws(StoreError) -> (events: [RecordedEvent], hasOlder: Bool) {
+    do {
+      let last = try lastPosition(id, of: tenant)
+      let (events, next) = try History(log: log, tenant: tenant).events(from: last, limit: limit)
+      return (events, next > 0)
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  /// The position of a session's newest event, 0 when it never had one: what the projections know, and then what the log
+  /// has beyond them.
+  private func lastPosition(_ id: SessionID, of tenant: TenantID) throws -> UInt64 {
+    var (last, reached) = projectedPosition(id, of: tenant)
+    let name = Array(id.description.utf8)
+    while true {
+      let next = try log.replay(tenant, after: reached, limit: 8192) { frame in
+        if frame.sessionID.isEqual(to: name.span) { last = frame.position }
+        return true
+      }
+      if next == reached { return last }
+      reached = next
+    }
+  }
+
+  /// The position of a session's newest event up to the checkpoint, and the checkpoint's; zeros when that can't be told.
+  private func projectedPosition(_ id: SessionID, of tenant: TenantID) -> (last: UInt64, checkpoint: UInt64) {
+    guard let projections else { return (0, 0) }
+    do {
+      let key = SessionKey(tenant, id)
+      let view = try projections.view()
+      let checkpoint = try view.checkpoint(of: tenant).tail
+      guard checkpoint.position > 0, try log.holds(checkpoint, of: tenant) else { return (0, 0) }
+      guard let snapshot = try view.snapshot(key) else { return (0, checkpoint.position) }
+      return (try SnapshotView(snapshot, key: key.bytes.span).lastPosition, checkpoint.position)
+    } catch {
+      // Damaged projections are a matter for verify; the log alone has the answer, too.
+      return (0, 0)
+    }
+  }
+}

@@ -1,0 +1,235 @@
+internal import EventLog
+internal import Platform
+internal import Projections
+internal import SessionCodec
+internal import SessionModel
+
+/// The proof of one tenant: its chain from record to record, and the fold that its snapshots must equal.
+final class TenantProof {
+  let tenant: TenantID
+  /// Where the proof begins, nil at the log's beginning.
+  let mark: LogTail?
+  /// How far the log has been proved.
+  private(set) var tail: LogTail
+  /// How many events were taken since that was last asked for.
+  var events: UInt64 = 0
+  /// How many snapshots were compared, nil when none were.
+  private(set) var comparedSnapshots: Int?
+  /// Whether the log ended in a page that can't be read, so that its end can't be told.
+  var isBroken = false
+
+  private var projected: ProjectedTenant?
+  private let found: (UInt64?, String) -> Void
+  /// Whether the record before the next one could be read: otherwise its chain is taken as a new beginning.
+  private var isChained = true
+  /// Positions whose record is missing or can't be read.
+  private var damaged: [ClosedRange<UInt64>] = []
+  /// Whether the fold of any session can't be known.
+  private var hasUnknown = false
+  /// The sessions by the hash of their ids.
+  private var sessions: [IDHash: Tracked] = [:]
+  private var customers: Set<CustomerKey> = []
+
+  /// A proof of `tenant`'s log behind `mark`.
+  init(_ tenant: TenantID, from mark: LogTail?, found: @escaping (_ position: UInt64?, _ problem: String) -> Void) {
+    self.tenant = tenant
+    self.mark = mark
+    self.found = found
+    tail = mark ?? .empty
+  }
+
+  /// Makes it a proof, too, that the log folds to what `projections` hold, before any record is taken.
+  func expect(_ projections: Projections) throws(ProjectionsError) {
+    projected = try ProjectedTenant(tenant, projections) { id, digest in
+      tracked(id.description.withBytes { IDHash($0) }, id).stored = digest
+    }
+    if projected?.checkpoint.tail.position == 0 { compare() }
+  }
+
+  /// Whether anything is known of the tenant beside its records.
+  var isKnown: Bool { mark != nil || tail.position > 0 || (comparedSnapshots ?? 0) > 0 || projected != nil }
+
+  /// Takes the next record of the log; returns whether it is whole and behind the ones before.
+  func take(_ position: UInt64, _ frame: FrameView?, _ damage: DamagedRecord?) -> Bool {
+    events += 1
+    guard let frame else {
+      found(position, damage?.reason ?? "the record can't be read")
+      // In any other place its key can't be believed either; then its own place will turn out to be missing.
+      if position == tail.position + 1 { lose(position...position) }
+      return false
+    }
+    guard position > tail.position else {
+      found(position, "the record lies behind that of position \(tail.position)")
+      return false
+    }
+    if position > tail.position + 1 { miss(tail.position + 1...position - 1) }
+    if isChained && !frame.follows(tail.chain) { found(position, "the record doesn't fit the chain") }
+    if !frame.isPayloadIntact { found(position, "the payload doesn't fit its digest") }
+    if frame.recordedAt < tail.recordedAt { found(position, "its time is before its predecessor's") }
+    tail = LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
+    isChained = true
+    do throws(DamagedRecord) {
+      try fold(frame)
+    } catch {
+      found(position, error.reason)
+      lose(position...position)
+      return false
+    }
+    if let checkpoint = projected?.checkpoint, position == checkpoint.tail.position {
+      if frame.chain != checkpoint.tail.chain { found(position, "the projections were folded from another log") }
+      compare()
+    }
+    return true
+  }
+
+  private func miss(_ positions: ClosedRange<UInt64>) {
+    let problem =
+      positions.count == 1 ? "the record is missing" : "this and all records up to \(positions.upperBound) are missing"
+    found(positions.lowerBound, problem)
+    lose(positions)
+  }
+
+  private func lose(_ positions: ClosedRange<UInt64>) {
+    tail.position = positions.upperBound
+    isChained = false
+    damaged.append(positions)
+    if let checkpoint = projected?.checkpoint.tail.position, positions.contains(checkpoint) { compare() }
+  }
+
+  private func fold(_ frame: FrameView) throws(DamagedRecord) {
+    let event = try frame.event()
+    let session = tracked(IDHash(frame.sessionID), event.sessionID)
+    let isFirst = session.lastPosition == 0
+    // What was before the mark hasn't been read.
+    let isExpected =
+      event.previousPosition == session.lastPosition || isFirst && event.previousPosition <= mark?.position ?? 0
+    if !isExpected {
+      if session.isUnknown || damaged.contains(where: { $0.contains(event.previousPosition) }) {
+        session.isUnknown = true
+        hasUnknown = true
+      } else {
+        found(event.position, "names \(event.previousPosition) as the session's event before it")
+      }
+    } else if !isFirst, event.kind != .started, event.version != session.version + (event.kind.movesVersion ? 1 : 0) {
+      found(event.position, "has version \(event.version) after \(session.version)")
+    }
+    session.lastPosition = event.position
+    session.version = event.version
+    guard projected != nil else { return }
+    session.state = evolve(session.state.take(), event)
+    for change in event.changes.fields where change.field == .customerID {
+      if let customer = change.value { customers.insert(CustomerKey(tenant, customer: customer, event.sessionID)) }
+    }
+  }
+
+  private func tracked(_ hash: IDHash, _ id: SessionID) -> Tracked {
+    if let session = sessions[hash] { return session }
+    let session = Tracked(id)
+    sessions[hash] = session
+    return session
+  }
+
+  /// Ends the proof at the end of the log.
+  func finish() {
+    guard let projected, !isBroken else { return }
+    found(nil, "the projections are ahead of the log: \(projected.checkpoint.tail.position) to \(tail.position)")
+  }
+
+  /// Compares what was folded up to the checkpoint with what the projections hold. From then on the states themselves
+  /// aren't needed any more.
+  private func compare() {
+    guard let projected else { return }
+    self.projected = nil
+    var problems: [String] = []
+    var open: UInt64 = 0
+    for session in sessions.values {
+      if session.state?.status == .active { open += 1 }
+      if let problem = session.isUnknown ? nil : session.problem(of: tenant) { problems.append(problem) }
+      session.state = nil
+      session.stored = nil
+    }
+    if !hasUnknown {
+      if open != projected.checkpoint.openSessions {
+        problems.append("the checkpoint counts \(projected.checkpoint.openSessions) open sessions instead of \(open)")
+      }
+      if !projected.customers.subtracting(customers).isEmpty {
+        problems.append("the index of customers has an entry that no event made")
+      }
+    }
+    let lacking = customers.subtracting(projected.customers).count
+    if lacking > 0 { problems.append("the index of customers lacks \(lacking) entries") }
+    for problem in problems.sorted() { found(nil, problem) }
+    comparedSnapshots = projected.snapshotCount
+    customers = []
+  }
+}
+
+/// A session while its tenant is proved.
+private final class Tracked {
+  let id: SessionID
+  var lastPosition: UInt64 = 0
+  var version: UInt32 = 0
+  /// An event of it can't be read, so that its fold can't be known.
+  var isUnknown = false
+  /// What its events fold to, up to the checkpoint.
+  var state: Session?
+  /// The digest of its snapshot, until that has been compared.
+  var stored: Digest?
+
+  init(_ id: SessionID) {
+    self.id = id
+  }
+
+  /// How the snapshot differs from the fold, nil when it doesn't.
+  func problem(of tenant: TenantID) -> String? {
+    switch (state, stored) {
+    case (nil, nil): return nil
+    case (nil, _?): return "session \(id) has a snapshot and no event"
+    case (_?, nil): return "session \(id) has no snapshot"
+    case (let state?, let stored?):
+      let snapshot = SnapshotRecord.encode(state, key: SessionKey(tenant, id).bytes.span)
+      return sha256(snapshot.span) == stored ? nil : "the snapshot of session \(id) is not the fold of its events"
+    }
+  }
+}
+
+/// 128 bits that stand for a session's id while a log is proved; seeded anew by each process, so that nobody can choose
+/// ids that collide.
+private struct IDHash: Hashable {
+  private let low: UInt64
+  private let high: UInt64
+
+  private static let seeds = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
+
+  init(_ id: Span<UInt8>) {
+    low = checksum(id, seed: Self.seeds.0)
+    high = checksum(id, seed: Self.seeds.1)
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(low) }
+}
+
+/// What the projections hold of one tenant, taken in one short view: of the snapshots only their number; their digests
+/// stand with the sessions. So no view need stay open while the log is folded.
+struct ProjectedTenant {
+  let checkpoint: Checkpoint
+  let snapshotCount: Int
+  let customers: Set<CustomerKey>
+
+  /// Looks at the projections of `tenant`; `snapshot` is given each session's digest.
+  init(
+    _ tenant: TenantID, _ projections: Projections, snapshot: (SessionID, Digest) -> Void
+  ) throws(ProjectionsError) {
+    let view = try projections.view()
+    checkpoint = try view.checkpoint(of: tenant)
+    var count = 0
+    try view.forEachSnapshot(of: tenant) { id, bytes in
+      count += 1
+      snapshot(id, sha256(bytes))
+    }
+    snapshotCount = count
+    var customers: Set<CustomerKey> = []
+    try view.forEachCustomer(of: tenant) { customers.insert($0) }
+    self.customers = customers
+  }
+}

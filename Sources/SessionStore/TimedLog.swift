@@ -1,0 +1,20 @@
+internal import EventLog
+internal import Platform
+internal import SessionModel
+
+/// A log that counts how long its commits take, the sync of the disk included.
+struct TimedLog: CommitLog {
+  let base: any CommitLog
+  let statistics: StoreStatistics
+
+  func tail(of tenant: TenantID) throws(EventLogError) -> LogTail { try base.tail(of: tenant) }
+
+  func append(
+    _ batch: [LogRecord], expecting tails: [TenantID: UInt64]
+  ) throws(EventLogError) -> AppendOutcome {
+    let started = monotonicNanoseconds()
+    let outcome = try base.append(batch, expecting: tails)
+    if outcome == .committed { statistics.countCommit(nanoseconds: monotonicNanoseconds() - started) }
+    return outcome
+  }
+}

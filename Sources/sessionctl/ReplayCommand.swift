@@ -1,0 +1,80 @@
+internal import Platform
+internal import SessionModel
+internal import SessionStore
+
+/// `sessionctl replay`: prints events in order.
+struct ReplayCommand: ControlCommand {
+  static let name = "replay"
+  static let summary = "prints events in order, all or selected ones, to a pipe or file"
+  static let help = """
+    sessionctl replay: prints events in order: tenant by tenant, each tenant's by position
+
+    usage: sessionctl [--data-dir DIR] replay [OPTION…] [--format table|ndjson|csv] [--json]
+
+    \(EventSelection.help)
+      --from N, --to N      at these positions of a tenant's log, both included
+      --since TIME          recorded then or later
+      --until TIME          recorded then or earlier
+      --format FORMAT       table: columns for people (default); ndjson: CloudEvents, as the API has them; csv: with a
+                            header, by RFC 4180
+      --json                the same as --format ndjson
+
+    Ends quietly when nobody reads its pipe any more. Damaged records are named on standard error and left out.
+
+    examples:
+      sessionctl replay --tenant acme --session 6f1c2d
+      sessionctl replay --tenant acme --since 2026-03-01T00:00:00Z --type ended --json | jq .subject
+      sessionctl replay --format csv > events.csv
+
+    exit status: 1 when records are damaged
+
+    """
+
+  let selection: EventSelection
+  let format: EventFormat
+
+  init(_ arguments: inout Arguments) throws(Arguments.Problem) {
+    selection = try EventSelection(&arguments)
+    format = try EventFormat(&arguments)
+  }
+
+  func run(in directory: DataDirectory) throws -> ExitStatus {
+    let reader = try StoreReader(directory: directory)
+    var walk = try EventWalk(reader, selection)
+    let showsProgress = Process.isErrorTerminal && Process.isOutputFile
+    var bar = ProgressBar(
+      "replay", total: showsProgress ? try walk.count() : 0, unit: .events, isShown: showsProgress)
+    var printer = EventPrinter(format)
+    try walk.run(
+      progress: { bar.advance($0) }, { (tenant, item) throws(SystemError) in try printer.take(item, of: tenant) })
+    bar.finish()
+    try printer.output.flush()
+    return printer.hasDamage ? .finding : .fine
+  }
+}
+
+/// Prints the items of a walk: events to standard output, damage to standard error.
+struct EventPrinter: ~Copyable {
+  var output = Output.standard()
+  private(set) var hasDamage = false
+  private let format: EventFormat
+
+  init(_ format: EventFormat) {
+    self.format = format
+    format.appendHead(to: &output.bytes)
+  }
+
+  mutating func take(_ item: EventWalk.Item, of tenant: TenantID) throws(SystemError) {
+    switch item {
+    case .event(let event):
+      format.append(event, of: tenant, to: &output.bytes)
+      try output.flushWhenLarge()
+    case .damage(let positions, let reason):
+      hasDamage = true
+      let place =
+        positions.count == 1
+        ? "position \(positions.lowerBound)" : "positions \(positions.lowerBound) to \(positions.upperBound)"
+      complain("tenant \(tenant), \(place): \(reason)")
+    }
+  }
+}

@@ -1,0 +1,60 @@
+# Completion of sessionctl for bash.
+
+_sessionctl() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local commands='status show history diff replay tail verify rebuild backup restore'
+  local types='started replaced patched attribute-set attribute-removed touched expired ended erased'
+  local command='' place word options
+  for ((place = 1; place < COMP_CWORD; place++)); do
+    word=${COMP_WORDS[place]}
+    case $word in
+      --data-dir) ((place++)) ;;
+      -*) ;;
+      *)
+        command=$word
+        break
+        ;;
+    esac
+  done
+  case $previous in
+    --data-dir)
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
+    --resume)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    --format)
+      mapfile -t COMPREPLY < <(compgen -W 'table ndjson csv' -- "$current")
+      return
+      ;;
+    --type)
+      mapfile -t COMPREPLY < <(compgen -W "$types" -- "$current")
+      return
+      ;;
+    --tenant | --session | --customer | --version | --as-of | --limit | --from | --to | --since | --until) return ;;
+  esac
+  options='--data-dir --json --help'
+  case $command in
+    '')
+      mapfile -t COMPREPLY < <(compgen -W "$commands --data-dir --help --version" -- "$current")
+      return
+      ;;
+    show) options+=' --version --as-of' ;;
+    history) options+=' --limit' ;;
+    diff) options+=' --from --to' ;;
+    replay) options+=' --tenant --session --customer --type --from --to --since --until --format' ;;
+    tail) options+=' --tenant --session --customer --type --from --since --format' ;;
+    verify) options+=' --tenant --resume' ;;
+    backup | restore)
+      if [[ $current != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+      fi
+      ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+}
+
+complete -o filenames -F _sessionctl sessionctl

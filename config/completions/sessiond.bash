@@ -1,0 +1,17 @@
+# Completion of sessiond for bash.
+
+_sessiond() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  case $previous in
+    --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --data-dir) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    --auth) mapfile -t COMPREPLY < <(compgen -W 'none tokens' -- "$current") ;;
+    --listen | --admin-listen) ;;
+    *)
+      mapfile -t COMPREPLY < <(compgen -W \
+        '--config --listen --admin-listen --data-dir --auth --check-config --version --help' -- "$current")
+      ;;
+  esac
+}
+
+complete -o filenames -F _sessiond sessiond
