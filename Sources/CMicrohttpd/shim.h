@@ -78,3 +78,12 @@ static inline size_t cmhd_header_size(struct MHD_Connection *_Nonnull connection
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
   return info ? info->header_size : 0;
 }
+
+// MHD_set_response_options is variadic. Sends no chunks, and ends the connection instead.
+static inline void cmhd_avoid_chunks(struct MHD_Response *_Nonnull response) {
+  MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+}
+
+// The values by which a reader callback ends a body. They are macros with a cast, which Swift does not import.
+static const ssize_t cmhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;
+static const ssize_t cmhd_end_with_error = MHD_CONTENT_READER_END_WITH_ERROR;

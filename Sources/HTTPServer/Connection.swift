@@ -184,6 +184,34 @@ internal import Synchronization
     unsafe MHD_suspend_connection(handle)
   }
 
+  /// Has the kernel hold no more than `bytes` for the client, and give up a client that is gone without a word once it
+  /// has acknowledged nothing for the time that sending may take.
+  func prepareForStream(bytes: Int) {
+    // socket(7): the kernel doubles the value, for its own bookkeeping. Without either option a stream works as well, so
+    // failures don't matter: a UNIX socket has no second one.
+    var size = Int32(bytes)
+    _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+    // tcp(7), TCP_USER_TIMEOUT: in milliseconds.
+    var timeout = UInt32(core.configuration.sendTimeoutSeconds * 1000)
+    _ = unsafe setsockopt(
+      descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &timeout, socklen_t(MemoryLayout<UInt32>.size))
+  }
+
+  /// Takes the connection out of its worker's loop while its body waits. On the worker, within the library's reader call.
+  func suspendStream() {
+    core.counters.waitingStreams.add(1, ordering: .acquiringAndReleasing)
+    // MHD_suspend_connection: "The only safe way to call this function is to call it from the
+    // #MHD_AccessHandlerCallback or #MHD_ContentReaderCallback."
+    unsafe MHD_suspend_connection(handle)
+  }
+
+  /// Puts it back; from any thread, once after each `suspendStream`.
+  func resumeStream() {
+    // See `resume`.
+    unsafe MHD_resume_connection(handle)
+    core.counters.waitingStreams.subtract(1, ordering: .acquiringAndReleasing)
+  }
+
   // MARK: the answer
 
   /// Sends `response`: at once on the worker, or by resuming the connection. The caller has taken the right to answer.
@@ -210,13 +238,16 @@ internal import Synchronization
   private func queue(_ exchange: HTTPExchange, _ response: HTTPResponse) {
     enter(.sending, exchange)
     let closes = response.closesConnection || core.isDraining.load(ordering: .relaxed)
-    if let prepared = unsafe LibraryResponse.make(response, closes: closes) {
+    response.stream?.attach(to: self, exchange)
+    if let prepared = unsafe LibraryResponse.make(response, toHead: exchange.method == .head, closes: closes) {
       unsafe send(prepared, status: response.status)
       return
     }
     core.log("an answer with status \(response.status) has a header field that HTTP does not allow; answered 500")
     let error = HTTPResponse.error(500, "the answer could not be sent")
-    if let prepared = unsafe LibraryResponse.make(error, closes: true) { unsafe send(prepared, status: error.status) }
+    if let prepared = unsafe LibraryResponse.make(error, toHead: false, closes: true) {
+      unsafe send(prepared, status: error.status)
+    }
   }
 
   private func send(_ prepared: OpaquePointer, status: Int) {
@@ -229,7 +260,8 @@ internal import Synchronization
     isUnanswerable = true
   }
 
-  private func enter(_ phase: ConnectionPhase, _ exchange: HTTPExchange) {
+  /// Says that the connection is in `phase` anew. On the worker.
+  func enter(_ phase: ConnectionPhase, _ exchange: HTTPExchange) {
     // Only this connection's worker writes it.
     exchange.phase.store(phase.word(after: exchange.phase.load(ordering: .relaxed)), ordering: .relaxed)
   }

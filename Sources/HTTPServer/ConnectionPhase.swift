@@ -15,6 +15,10 @@ enum ConnectionPhase: UInt32 {
   case handling
   /// The answer is being sent.
   case sending
+  /// A part of a streamed body is being sent; each part is a new word.
+  case streaming
+  /// A streamed body waits for its source. Has no deadline.
+  case waiting
 
   /// A word for this phase that differs from `word`.
   func word(after word: UInt32) -> UInt32 {

@@ -122,8 +122,8 @@ final class ConnectionTable: Sendable {
     switch phase {
     case .firstHeader: isPast = elapsed > configuration.headerTimeoutSeconds
     case .body: isPast = elapsed > configuration.bodyTimeoutSeconds
-    case .sending: isPast = elapsed > configuration.sendTimeoutSeconds
-    case .handling: isPast = false
+    case .sending, .streaming: isPast = elapsed > configuration.sendTimeoutSeconds
+    case .handling, .waiting: isPast = false
     case .idle:
       if entry.laterRequestSince == nil, let before = entry.receivedWhenIdle,
         let received = receivedBytes(entry.connection.descriptor), received != before

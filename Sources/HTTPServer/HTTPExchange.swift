@@ -48,7 +48,8 @@ internal import Synchronization
     local = nil
   }
 
-  /// An exchange in process, with no connection: for tests of a handler. `respond` calls `onResponse`.
+  /// An exchange in process, with no connection: for tests of a handler. `respond` calls `onResponse`; a
+  /// streamed body is ended where it would first wait, and handed over as a whole one.
   public init(
     method: HTTPMethod, target: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
     isLocal: Bool = true, onResponse: @escaping @Sendable (HTTPResponse) -> Void
@@ -111,9 +112,13 @@ internal import Synchronization
   /// After `suspend` from any thread; without, on the thread that called the handler and before it returns.
   /// When the server stopped and answered in the meantime, the call has no effect.
   public func respond(_ response: consuming HTTPResponse) {
+    var response = response
     while true {
       let current = state.load(ordering: .acquiring)
-      if current == .abandoned { return }
+      if current == .abandoned {
+        response.stream?.end()
+        return
+      }
       precondition(current == .handling || current == .suspended, Self.misuse)
       guard state.compareExchange(expected: current, desired: .answering, ordering: .acquiringAndReleasing).exchanged
       else {
@@ -123,6 +128,10 @@ internal import Synchronization
         connection.answer(self, response, wasSuspended: current == .suspended)
       } else {
         state.store(.answered, ordering: .releasing)
+        if let stream = response.stream {
+          response.body = stream.readUntilItWaits()
+          response.stream = nil
+        }
         local?.onResponse(response)
       }
       return

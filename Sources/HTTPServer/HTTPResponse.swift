@@ -1,7 +1,9 @@
-/// A whole answer to a request.
+/// An answer to a request: whole, or with a body that is made while it is sent.
 ///
 /// `Date`, `Content-Length` and, where the connection ends, `Connection: close` are added when it is sent. HEAD sends
 /// the same fields as GET with the length of `body`, and no body; 204 and 304 send none either.
+/// A streamed body is sent in chunks; to a client of HTTP/1.0 without, and the end of the connection ends it.
+/// HEAD is then answered without a length, and ends the connection.
 public struct HTTPResponse: Sendable {
   /// A header field of the answer.
   public struct Field: Sendable {
@@ -24,6 +26,8 @@ public struct HTTPResponse: Sendable {
   /// The body. With a 304 only its length is sent, so it should be that of the 200 which the 304 stands for
   /// (RFC 9110, section 8.6); libmicrohttpd can't leave the length out, and tells 0 for an empty one.
   public var body: [UInt8]
+  /// The body when it is streamed; then `body` is empty. Belongs to this one answer.
+  public var stream: HTTPBodyStream?
   /// Whether the connection ends after this answer.
   public var closesConnection: Bool
 
@@ -34,6 +38,13 @@ public struct HTTPResponse: Sendable {
     self.fields = fields
     self.body = body
     self.closesConnection = closesConnection
+  }
+
+  /// An answer whose body is streamed.
+  public static func stream(_ status: Int, _ stream: HTTPBodyStream, fields: [Field] = []) -> HTTPResponse {
+    var response = HTTPResponse(status: status, fields: fields)
+    response.stream = stream
+    return response
   }
 
   /// An answer without a body.

@@ -70,25 +70,32 @@ public final class HTTPServer: Sendable {
   ///
   /// From now on each answer ends its connection, and connections between requests are closed. After
   /// `drainTimeoutSeconds` suspended requests are answered 503, and a `respond` that comes later has no effect.
+  /// Streams are asked at once, so that those without an end of their own can end; the others have the same time.
   @discardableResult
   public func drainAndStop() -> DrainReport {
     precondition(!isStopped.exchange(true, ordering: .relaxed), "a server is stopped once")
     var report = DrainReport()
     // 1. No new connections; the front thread ends the idle ones.
-    core.isDraining.store(true, ordering: .releasing)
+    core.isDraining.store(true, ordering: .sequentiallyConsistent)
     front.nudge()
+    core.streams.wakeAll()
     if !core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000)) {
       // 2. Time is up: no request stays suspended, and those answers get a moment to be sent.
       core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
       for _ in 0..<Self.graceRounds {
         for exchange in core.connections.exchanges() { core.abandon(exchange) }
+        core.streams.wakeAll()
         if core.connections.waitUntilEmpty(milliseconds: Self.graceRoundMilliseconds) { break }
       }
     }
     front.stop()
-    // 3. A `respond` on another thread may be about to resume its connection; the library must not stop before that.
-    while core.counters.suspendedRequests.load(ordering: .acquiring) > 0 {
+    // 3. A `respond` or `wake` on another thread may be about to resume its connection; the library must not stop
+    // before that.
+    while core.counters.suspendedRequests.load(ordering: .acquiring) > 0
+      || core.counters.waitingStreams.load(ordering: .acquiring) > 0
+    {
       for exchange in core.connections.exchanges() { core.abandon(exchange) }
+      core.streams.wakeAll()
       _ = core.connections.waitUntilEmpty(milliseconds: 1)
     }
     report.abandonedRequests = core.counters.abandonedRequests.load(ordering: .acquiring)

@@ -15,7 +15,7 @@ public struct HTTPServerConfiguration: Sendable {
   public var bodyTimeoutSeconds = 30.0
   /// Seconds that a connection may stay without a request.
   public var idleTimeoutSeconds = 60.0
-  /// Seconds that the client may take to receive an answer.
+  /// Seconds that the client may take to receive an answer, or each 16 KiB of a streamed one.
   public var sendTimeoutSeconds = 30.0
   /// Threads that read requests and send answers.
   public var workerThreads = 2

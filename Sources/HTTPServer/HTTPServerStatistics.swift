@@ -8,6 +8,8 @@ public struct HTTPServerStatistics: Sendable, Equatable {
   public var requestsInFlight = 0
   /// Requests that wait, detached from their worker, for `respond`.
   public var suspendedRequests = 0
+  /// Streamed answers that wait for their source.
+  public var waitingStreams = 0
   /// Connections accepted.
   public var acceptedConnections = 0
   /// Connections refused because of a limit on connections.
@@ -25,6 +27,7 @@ final class Counters: Sendable {
   let openConnections = Atomic(0)
   let requestsInFlight = Atomic(0)
   let suspendedRequests = Atomic(0)
+  let waitingStreams = Atomic(0)
   let acceptedConnections = Atomic(0)
   let refusedConnections = Atomic(0)
   let expiredConnections = Atomic(0)
@@ -38,6 +41,7 @@ final class Counters: Sendable {
       openConnections: openConnections.load(ordering: .acquiring),
       requestsInFlight: requestsInFlight.load(ordering: .acquiring),
       suspendedRequests: suspendedRequests.load(ordering: .acquiring),
+      waitingStreams: waitingStreams.load(ordering: .acquiring),
       acceptedConnections: acceptedConnections.load(ordering: .relaxed),
       refusedConnections: refusedConnections.load(ordering: .relaxed),
       expiredConnections: expiredConnections.load(ordering: .relaxed),

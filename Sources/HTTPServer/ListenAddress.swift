@@ -41,6 +41,11 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     return .tcp(host: address.host, port: port)
   }
 
+  /// The address of a socket that listens already, as systemd passes it. Throws when it's none that can be served.
+  public init(ofInherited descriptor: Int32) throws(HTTPServerError) {
+    self = try ListenSocket(adopting: descriptor).address
+  }
+
   /// Whether only this machine can reach it: an address of 127.0.0.0/8, ::1, or a UNIX socket.
   public var isLoopback: Bool {
     switch self {

@@ -7,6 +7,7 @@ final class ServerCore: Sendable {
   let log: @Sendable (String) -> Void
   let counters = Counters()
   let connections: ConnectionTable
+  let streams = StreamTable()
   /// Whether each answer ends its connection, because the server is about to stop.
   let isDraining = Atomic(false)
   /// Whether suspended requests are answered by the server itself, because their time is up.

@@ -4,10 +4,16 @@ public import HTTPServer
 public struct AdminAPI: HTTPHandler {
   private let health: Health
   private let metrics: @Sendable () -> Metrics
+  private let obstacle: @Sendable () -> String?
 
   /// An interface that tells of `health`, and of the figures that `metrics` collects when asked.
-  public init(health: Health, metrics: @escaping @Sendable () -> Metrics) {
+  ///
+  /// `obstacle` says in a few words what keeps a running service from doing all of its work, nil when nothing does.
+  public init(
+    health: Health, obstacle: @escaping @Sendable () -> String? = { nil }, metrics: @escaping @Sendable () -> Metrics
+  ) {
     self.health = health
+    self.obstacle = obstacle
     self.metrics = metrics
   }
 
@@ -30,7 +36,8 @@ public struct AdminAPI: HTTPHandler {
 
   private var readyz: HTTPResponse {
     switch health.stage {
-    case .ready: Self.text(200, "ready\n")
+    case .ready:
+      if let obstacle = obstacle() { Self.text(503, "\(obstacle)\n") } else { Self.text(200, "ready\n") }
     case .starting: Self.text(503, "replaying the log\n")
     case .stopping: Self.text(503, "stopping\n")
     case .failed: Self.text(503, "failed\n")

@@ -50,7 +50,7 @@ public struct Authorizer: Sendable {
       }
       return Caller(
         tenant: AuthorizedTenant(granting: tenant), actor: token.actor, sessionID: session,
-        customerID: token.customerID)
+        customerID: token.customerID, expiresAtSeconds: token.expiresAtSeconds)
     }
   }
 

@@ -10,6 +10,8 @@ struct Caller: Equatable {
   let sessionID: SessionID?
   /// The customer that the token speaks for.
   let customerID: String?
+  /// When the token runs out, in seconds since 1970; nil without a token.
+  var expiresAtSeconds: Int64?
 }
 
 /// Why a caller may not do what it asks for.

@@ -1,5 +1,6 @@
 internal import Platform
 internal import SessionModel
+internal import Synchronization
 
 /// Lets each tenant make so many changes a second, with a burst of one second's worth (token bucket).
 ///
@@ -10,7 +11,7 @@ final class RateLimiter: Sendable {
     var nextNanoseconds: UInt64
   }
 
-  private let intervalNanoseconds: UInt64
+  private let interval: Atomic<UInt64>
   private let buckets = Monitor<[TenantID: Bucket]>([:])
   private let now: @Sendable () -> UInt64
 
@@ -18,12 +19,18 @@ final class RateLimiter: Sendable {
 
   /// A limiter of `perSecond` changes a second; 0: any number. `now` gives nanoseconds that only grow.
   init(perSecond: Int, now: @escaping @Sendable () -> UInt64 = { monotonicNanoseconds() }) {
-    intervalNanoseconds = perSecond == 0 ? 0 : Self.second / UInt64(perSecond)
+    interval = Atomic(Self.interval(perSecond: perSecond))
     self.now = now
   }
 
+  private static func interval(perSecond: Int) -> UInt64 { perSecond == 0 ? 0 : second / UInt64(perSecond) }
+
+  /// Allows another number of changes a second from now on.
+  func change(perSecond: Int) { interval.store(Self.interval(perSecond: perSecond), ordering: .relaxed) }
+
   /// Counts a change of `tenant`; when it is one too many, the seconds after which there is room again, at least 1.
   func secondsToWait(_ tenant: TenantID) -> Int? {
+    let intervalNanoseconds = interval.load(ordering: .relaxed)
     guard intervalNanoseconds > 0 else { return nil }
     let now = self.now()
     return buckets.withLock { buckets in

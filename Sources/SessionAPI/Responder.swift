@@ -1,4 +1,6 @@
 internal import HTTPServer
+internal import Platform
+internal import SessionModel
 
 /// Sends a request's one answer with the fields that every answer carries, from any thread, and counts it.
 ///
@@ -6,13 +8,19 @@ internal import HTTPServer
 struct Responder: Sendable {
   private let exchange: HTTPExchange
   private let statistics: APIStatistics
+  private let accessLog: AccessLog?
+  private let startedNanoseconds = monotonicNanoseconds()
   private let corsFields: [HTTPResponse.Field]
   private let preflightOrigin: String?
   private let cors: CORSPolicy
   let trace: RequestTrace
   var operation: Operation?
+  /// What the request is about, once that is understood.
+  var tenant: TenantID?
+  var session: SessionID?
 
-  init(_ exchange: HTTPExchange, cors: CORSPolicy, statistics: APIStatistics) {
+  init(_ exchange: HTTPExchange, cors: CORSPolicy, statistics: APIStatistics, accessLog: AccessLog? = nil) {
+    self.accessLog = accessLog
     self.exchange = exchange
     self.statistics = statistics
     self.cors = cors
@@ -22,12 +30,19 @@ struct Responder: Sendable {
     trace = RequestTrace(exchange)
   }
 
-  /// Answers the request.
-  func respond(_ response: consuming HTTPResponse) {
+  /// Answers the request, which led to the event at `position` if to any.
+  func respond(_ response: consuming HTTPResponse, position: UInt64? = nil) {
     var response = response
     if !corsFields.isEmpty { response.fields.append(contentsOf: corsFields) }
     if let id = trace.requestID { response.fields.append(.init("X-Request-Id", id)) }
-    statistics.count(operation, status: response.status)
+    let nanoseconds = monotonicNanoseconds() - startedNanoseconds
+    statistics.count(operation, status: response.status, nanoseconds: nanoseconds)
+    // Before the answer, since the exchange belongs to the next request afterwards.
+    accessLog?(
+      AccessRecord(
+        method: exchange.methodName, operation: operation, status: response.status, tenant: tenant, session: session,
+        position: position, requestID: trace.requestID, durationMicroseconds: nanoseconds / 1000,
+        client: exchange.remoteAddress))
     exchange.respond(response)
   }
 

@@ -5,10 +5,13 @@ internal import SessionStore
 
 /// A request for the past that is understood and authorised.
 struct AuditRequest {
+  let exchange: HTTPExchange
   let responder: Responder
   let target: RequestTarget
   let operation: Operation
-  let tenant: AuthorizedTenant
+  let caller: Caller
+
+  var tenant: AuthorizedTenant { caller.tenant }
 
   /// The session that the path names.
   var session: SessionID {
@@ -29,8 +32,8 @@ enum AuditProblem: Error {
 
 extension SessionAPI {
   /// Pages hold 50 items unless more, up to 1000, or fewer are asked for.
-  private static let pageLimits = 1...1000
-  private static let defaultPageLimit = 50
+  static let pageLimits = 1...1000
+  static let defaultPageLimit = 50
 
   /// Answers a question about the past, from the log.
   func audit(_ request: AuditRequest) {
@@ -40,7 +43,7 @@ extension SessionAPI {
       case .listContextEvents: request.responder.respond(try history(request))
       case .compareContext: request.responder.respond(try difference(request))
       case .listContexts: request.responder.respond(try contexts(request))
-      default: request.responder.respond(try feedPage(request))
+      default: request.responder.respond(try feed(request))
       }
     } catch {
       switch error {
@@ -160,42 +163,7 @@ extension SessionAPI {
       })
   }
 
-  /// `GET /events?after=`: the tenant's events in order.
-  private func feedPage(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
-    let query = request.target.query
-    let (after, limit, kind) = try Self.parse { () throws(RequestTarget.Problem) in
-      let kind = query.text("type").map { Event.Kind(name: $0) }
-      if case .some(nil) = kind { throw .invalid("type: must be an event's type such as session.patched.v1") }
-      return (
-        try query.number("after", in: 0...UInt64.max - 1) ?? 0,
-        try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit, kind ?? nil
-      )
-    }
-    let page = try look { () throws(StoreError) in
-      let filter = EventFilter(kind: kind, sessions: try sessions(query, of: request.tenant))
-      return try store.events(of: request.tenant, after: after, limit: limit, filter: filter)
-    }
-    let next = page.isAtEnd ? nil : "\(request.base)/events?after=\(page.reached)&limit=\(limit)\(query.filterText)"
-    let fields = [HTTPResponse.Field("Sessiond-Position", "\(page.reached)")]
-    return .json(
-      200,
-      list("events", page.events, next: next) { event, json in
-        event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &json)
-      }, fields: fields)
-  }
-
-  /// The sessions that a query restricts a feed to, nil when it doesn't.
-  private func sessions(_ query: RequestQuery, of tenant: AuthorizedTenant) throws(StoreError) -> Set<SessionID>? {
-    var sessions: Set<SessionID>?
-    if let name = query.text("sessionId") { sessions = Set(SessionID(name).map { [$0] } ?? []) }
-    if let customer = query.text("customerId") {
-      let carriers = Set(try store.sessionIDs(of: customer, in: tenant))
-      sessions = sessions.map { $0.intersection(carriers) } ?? carriers
-    }
-    return sessions
-  }
-
-  private static func parse<Value>(_ body: () throws(RequestTarget.Problem) -> Value) throws(AuditProblem) -> Value {
+  static func parse<Value>(_ body: () throws(RequestTarget.Problem) -> Value) throws(AuditProblem) -> Value {
     do throws(RequestTarget.Problem) {
       return try body()
     } catch {
@@ -203,7 +171,7 @@ extension SessionAPI {
     }
   }
 
-  private func look<Value>(_ body: () throws(StoreError) -> Value) throws(AuditProblem) -> Value {
+  func look<Value>(_ body: () throws(StoreError) -> Value) throws(AuditProblem) -> Value {
     do throws(StoreError) {
       return try body()
     } catch {
@@ -212,7 +180,7 @@ extension SessionAPI {
   }
 
   /// `{"<name>":[…],"next":"…"}`; without `next` on the last page.
-  private func list<Item>(
+  func list<Item>(
     _ name: String, _ items: [Item], next: String?, _ append: (Item, inout [UInt8]) -> Void
   ) -> [UInt8] {
     var json: [UInt8] = []
@@ -235,13 +203,5 @@ extension CustomerSession {
   /// The beginning of a session's entry that can't be read any more.
   fileprivate var stateText: String {
     session.status == .ended ? #"{"state":"ended","carries":"# : #"{"state":"expired","carries":"#
-  }
-}
-
-extension RequestQuery {
-  /// The filters of a feed, for the link to its next page.
-  fileprivate var filterText: String {
-    ["type", "sessionId", "customerId"].compactMap { name in text(name).map { "&\(name)=\(percentEncoded($0))" } }
-      .joined()
   }
 }

@@ -38,7 +38,7 @@ extension SessionAPI {
   private func touch(_ request: APIRequest, _ document: SessionStore.Document) {
     let command = Command(sessionID: request.session, action: .touch, request: nil, origin: request.origin)
     request.exchange.suspend()
-    store.submit(command, for: request.caller.tenant) { outcome in
+    store.submit(command, for: request.caller.tenant) { [self] outcome in
       switch outcome {
       case .failed(let error): request.responder.respond(answer(error))
       // Whatever else became of it, the document was current when it was read.
@@ -51,7 +51,7 @@ extension SessionAPI {
   private func begin(_ request: APIRequest) {
     let command = beginning(request)
     request.exchange.suspend()
-    store.submit(command, for: request.caller.tenant) { outcome in
+    store.submit(command, for: request.caller.tenant) { [self] outcome in
       switch outcome {
       case .accepted, .alreadyApplied:
         respondWithDocument(request)

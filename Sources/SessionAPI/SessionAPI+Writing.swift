@@ -14,23 +14,23 @@ extension SessionAPI {
     }
     // 2. The request leaves its worker; the writer answers after the commit.
     request.exchange.suspend()
-    store.submit(command, for: request.caller.tenant) { outcome in
+    store.submit(command, for: request.caller.tenant) { [self] outcome in
       if outcome == .rejected(.sessionNotFound), request.operation.mayBegin, configuration.beginsOwnSessions {
         return submitAfterBeginning(command, request)
       }
-      request.responder.respond(answer(outcome, of: command, to: request))
+      request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
     }
   }
 
   /// Begins the own session that `command` is for, then carries it out.
   private func submitAfterBeginning(_ command: Command, _ request: APIRequest) {
-    store.submit(beginning(request), for: request.caller.tenant) { outcome in
+    store.submit(beginning(request), for: request.caller.tenant) { [self] outcome in
       guard case .rejected = outcome else {
-        return store.submit(command, for: request.caller.tenant) { outcome in
-          request.responder.respond(answer(outcome, of: command, to: request))
+        return store.submit(command, for: request.caller.tenant) { [self] outcome in
+          request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
         }
       }
-      request.responder.respond(answer(outcome, of: command, to: request))
+      request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
     }
   }
 
@@ -61,6 +61,13 @@ extension SessionAPI {
     case .failed(let error):
       return answer(error)
     }
+  }
+}
+
+extension CommandOutcome {
+  /// The position of the event that it led to.
+  fileprivate var position: UInt64? {
+    if case .accepted(_, let position) = self { position } else { nil }
   }
 }
 

@@ -3,9 +3,10 @@ internal import Platform
 public import SessionCodec
 internal import SessionModel
 public import SessionStore
+internal import Synchronization
 
 /// The session context API over HTTP: turns requests into queries and commands, and their outcomes into answers.
-public struct SessionAPI: HTTPHandler {
+public final class SessionAPI: HTTPHandler {
   /// How the API answers.
   public struct Configuration: Sendable {
     /// The status of a version conflict.
@@ -16,6 +17,10 @@ public struct SessionAPI: HTTPHandler {
     public var cors = CORSPolicy(origins: [])
     /// How many changes each tenant may ask for in a second; 0: any number.
     public var writesPerSecondPerTenant = 0
+    /// How many feeds may be open at a time.
+    public var maximumFeeds = 1024
+    /// When live feeds speak without an event.
+    var feedTiming = FeedSource.Timing()
     /// Whether a request for an own session that doesn't exist begins it.
     public var beginsOwnSessions = false
 
@@ -29,26 +34,42 @@ public struct SessionAPI: HTTPHandler {
   let answers: AnswerFactory
   /// Counts of requests, for metrics.
   public let statistics = APIStatistics()
+  let feeds: FeedHub
   private let writeRates: RateLimiter
   private let log: @Sendable (String) -> Void
+  private let accessLog: AccessLog
+  private let logsAccess: Atomic<Bool>
 
-  /// An API over `store` for callers that `authorizer` lets in. `log` is told of failures that an operator must see.
+  /// An API over `store` for callers that `authorizer` lets in. `log` is told of failures that an operator must see,
+  /// `accessLog` of every request, if `logsAccess`.
   public init(
-    store: SessionStore, configuration: Configuration, authorizer: Authorizer,
-    log: @escaping @Sendable (String) -> Void
+    store: SessionStore, configuration: Configuration, authorizer: Authorizer, logsAccess: Bool = false,
+    accessLog: @escaping AccessLog = { _ in }, log: @escaping @Sendable (String) -> Void
   ) {
     self.store = store
     self.configuration = configuration
     self.authorizer = authorizer
     self.log = log
+    self.accessLog = accessLog
+    self.logsAccess = Atomic(logsAccess)
+    feeds = FeedHub(store: store, maximum: configuration.maximumFeeds)
     writeRates = RateLimiter(perSecond: configuration.writesPerSecondPerTenant)
     answers = AnswerFactory(conflictStatus: configuration.conflictStatus)
+  }
+
+  /// Changes what can be changed while requests are answered: how many changes each tenant may ask for in a second
+  /// (0: any number), and whether the access log is told of requests.
+  public func adjust(writesPerSecondPerTenant: Int, logsAccess: Bool) {
+    writeRates.change(perSecond: writesPerSecondPerTenant)
+    self.logsAccess.store(logsAccess, ordering: .relaxed)
   }
 
   /// Answers one request. Reads are answered at once; changes wait for their commit off the worker.
   public func handle(_ exchange: HTTPExchange) {
     // 1. What is asked for.
-    var responder = Responder(exchange, cors: configuration.cors, statistics: statistics)
+    var responder = Responder(
+      exchange, cors: configuration.cors, statistics: statistics,
+      accessLog: logsAccess.load(ordering: .relaxed) ? accessLog : nil)
     if OpenAPIDocument.isNamed(by: exchange.target) { return responder.respond(OpenAPIDocument.answer(exchange)) }
     let target: RequestTarget
     do throws(RequestTarget.Problem) {
@@ -56,6 +77,8 @@ public struct SessionAPI: HTTPHandler {
     } catch {
       return responder.respond(AnswerFactory.answer(error))
     }
+    responder.tenant = target.tenant
+    responder.session = target.route.session
     if exchange.method == .options { return responder.respondToOptions(target.route.allowedMethods) }
     guard let operation = target.route.operation(exchange.method, target.query) else {
       let allow = HTTPResponse.Field(.allow, target.route.allowedMethods)
@@ -68,11 +91,13 @@ public struct SessionAPI: HTTPHandler {
       let caller = try authorizer.authorize(
         exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
       if operation.access == .audit {
-        return audit(AuditRequest(responder: responder, target: target, operation: operation, tenant: caller.tenant))
+        return audit(
+          AuditRequest(exchange: exchange, responder: responder, target: target, operation: operation, caller: caller))
       }
       guard let session = target.route.session ?? caller.sessionID else {
         preconditionFailure("the authoriser lets nobody without a session id at own sessions")
       }
+      responder.session = session
       // 3. The answer from the snapshot, or a command for the writer.
       let request = APIRequest(
         exchange: exchange, responder: responder, target: target, operation: operation, caller: caller,
@@ -95,10 +120,21 @@ public struct SessionAPI: HTTPHandler {
 
   /// The answer to a store that failed, which an operator hears of, too.
   func answer(_ error: StoreError) -> HTTPResponse {
-    if error != .closed { log("a request failed: \(error)") }
+    report(error)
     return AnswerFactory.answer(error)
   }
+
+  /// Tells an operator of a store that failed.
+  func report(_ error: StoreError) {
+    if error != .closed && error != .diskNearlyFull { log("a request failed: \(error)") }
+  }
+
+  /// How many feeds are open.
+  public var openFeeds: Int { feeds.openCount }
 }
+
+/// Who is told of each request as it is answered, on the thread that answers it.
+public typealias AccessLog = @Sendable (AccessRecord) -> Void
 
 /// A request that is understood and authorised.
 struct APIRequest {

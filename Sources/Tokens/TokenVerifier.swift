@@ -145,7 +145,7 @@ public final class TokenVerifier: Sendable {
   }
 
   /// How many tokens are remembered.
-  var rememberedCount: Int { state.withLock { $0.cache.count } }
+  public var rememberedCount: Int { state.withLock { $0.cache.count } }
 }
 
 extension KeyFileOutcome {

@@ -60,6 +60,48 @@ import TestSupport
     #expect(test.send("PATCH", "/me/context", "{}", ["session-id": "s1", "If-Match": "*"]).status == 410)
   }
 
+  @Test("what only takes away begins no session")
+  func beginsNothingToRemove() throws {
+    let test = try TestAPI { $0.beginsOwnSessions = true }
+    #expect(test.send("DELETE", "/me/context", "", ["session-id": "s1"]).status == 404)
+    #expect(test.send("DELETE", "/me/context/attributes/a", "", ["session-id": "s1"]).status == 404)
+    #expect(test.send("GET", "/context/s1").status == 404)
+  }
+
+  @Test("reading an own session is activity: it lives on, its version stays")
+  func touches() throws {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", "{}").status == 204)
+    let hour: Int64 = 3_600_000_000
+    for _ in 0..<3 {
+      test.clock.advance(microseconds: hour / 2)
+      let answer = test.send("GET", "/me/context", "", ["session-id": "s1"])
+      #expect(answer.status == 200)
+      #expect(answer["ETag"] == "\"1\"")
+    }
+    // The other side's reads are none.
+    test.clock.advance(microseconds: hour / 2)
+    #expect(test.send("GET", "/context/s1").status == 200)
+    test.clock.advance(microseconds: hour / 2)
+    #expect(test.send("GET", "/context/s1").status == 404)
+  }
+
+  @Test("activity is noted at most once in a tenth of the time to live")
+  func touchInterval() throws {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", "{}").status == 204)
+    func read(after microseconds: Int64) -> UInt64 {
+      test.clock.advance(microseconds: microseconds)
+      #expect(test.send("GET", "/me/context", "", ["session-id": "s1", "If-None-Match": "\"1\""]).status == 304)
+      return test.store.statistics.commandCount
+    }
+    #expect(read(after: 359_999_999) == 1)
+    #expect(read(after: 1) == 2)
+    #expect(read(after: 0) == 2)
+    #expect(read(after: 359_999_999) == 2)
+    #expect(read(after: 1) == 3)
+  }
+
   @Test("a customer's own session begins as the customer's")
   func beginsCustomerSession() throws {
     let issuer = try Issuer()

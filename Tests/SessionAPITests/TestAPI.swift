@@ -77,7 +77,9 @@ final class TestAPI: Sendable {
       body: Array(request.body.utf8)
     ) { response in answer.signal { $0 = response } }
     api.handle(exchange)
-    let response = answer.wait { $0 }
+    guard let response = answer.wait(milliseconds: 60_000, { $0 }) else {
+      preconditionFailure("the API answers nothing")
+    }
     return Answer(
       status: response.status, fields: response.fields.map { (name: $0.name.description, value: $0.value) },
       body: String(decoding: response.body, as: UTF8.self))

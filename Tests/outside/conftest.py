@@ -8,8 +8,8 @@ import pytest
 from daemon import BINARY, Daemon
 from hypothesis import settings
 
-SEED = int(os.environ.get("SESSIOND_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
-EXAMPLES = int(os.environ.get("SESSIOND_TEST_EXAMPLES", 60))
+SEED = int(os.environ.get("TEST_SEED", random.SystemRandom().randrange(1 << 32)))
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", 60))
 
 settings.register_profile("outside", max_examples=EXAMPLES, deadline=None, database=None, print_blob=False)
 settings.load_profile("outside")
@@ -18,7 +18,7 @@ settings.load_profile("outside")
 def pytest_report_header():
     return [
         f"sessiond: {BINARY}",
-        f"seed: {SEED} (SESSIOND_TEST_SEED), examples: {EXAMPLES} (SESSIOND_TEST_EXAMPLES)",
+        f"seed: {SEED} (TEST_SEED), examples: {EXAMPLES} (TEST_EXAMPLES)",
     ]
 
 

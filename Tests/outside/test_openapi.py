@@ -1,6 +1,7 @@
-"""The OpenAPI document against the daemon that serves it: schemathesis sends what the document allows and what it doesn't.
+"""The OpenAPI document against the daemon that serves it: schemathesis sends what it allows and what it doesn't.
 
-SESSIOND_TEST_EXAMPLES is the number of requests that are made up for each operation, besides the systematic ones.
+TEST_EXAMPLES sets how many requests are made up for each operation, besides the systematic ones: a sixth of
+it, since each of the three runs takes all operations.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from tokens import AUDIT, MANAGE, Issuer
 FILE = REPOSITORY / "Sources/SessionAPI/openapi.json"
 DOCUMENT = json.loads(FILE.read_text(encoding="utf-8"))
 HOOKS = Path(__file__).with_name("openapi_hooks.py")
-SECONDS = 600 + 20 * EXAMPLES
+MADE_UP = max(1, EXAMPLES // 6)
+SECONDS = 600 + 20 * MADE_UP
 
 # A method and a path of the document.
 Operation = tuple[str, str]
@@ -68,14 +70,20 @@ class Run:
     """A run of schemathesis over all operations of the document that a daemon serves."""
 
     def __init__(
-        self, daemon: Daemon, folder: Path, token: str = "", session: str = "", is_let_in: bool = True, has_auth: bool = True
+        self,
+        daemon: Daemon,
+        folder: Path,
+        token: str = "",
+        session: str = "",
+        is_let_in: bool = True,
+        has_auth: bool = True,
     ):
         """`session` is the one that `token` carries; `has_auth` says whether the daemon asks for tokens."""
         config = folder / "schemathesis.toml"
         config.write_text(CONFIG if has_auth else CONFIG + WITHOUT_AUTH, encoding="utf-8")
         answers = folder / "answers"
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
-        command += [f"http://{daemon.address}/openapi.json", "--max-examples", str(EXAMPLES), "--seed", str(SEED)]
+        command += [f"http://{daemon.address}/openapi.json", "--max-examples", str(MADE_UP), "--seed", str(SEED)]
         command += ["-H", f"Authorization: Bearer {token}"] if token else []
         variables = {
             "OPENAPI_TEST_ADDRESS": daemon.address,
@@ -184,5 +192,6 @@ def examples() -> list:
 
 @pytest.mark.parametrize("schema, example", examples())
 def test_its_examples_fit_their_schemas(schema, example):
-    root = {"$schema": "https://json-schema.org/draft/2020-12/schema", "components": DOCUMENT["components"], "allOf": [schema]}
-    jsonschema_rs.validator_for(root).validate(example)
+    # References are to components of the document.
+    root = {"components": DOCUMENT["components"], "allOf": [schema]}
+    jsonschema_rs.Draft202012Validator(root).validate(example)

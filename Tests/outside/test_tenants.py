@@ -2,7 +2,7 @@
 
 First a table: every operation, on both tenants, by every kind of caller. Then thousands of requests by callers of one
 tenant that try everything to reach the other one, whose sessions hold recognisable markers everywhere.
-SESSIOND_TEST_CROSS_TENANT says how many; the seed is pytest's (SESSIOND_TEST_SEED).
+TEST_CROSS_TENANT says how many; the seed is pytest's (TEST_SEED).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from test_management import check_error
 from tokens import AUDIT, ERASE, MANAGE, Issuer, mint, unb64url
 from wire import Answer, request_bytes
 
-COUNT = int(os.environ.get("SESSIOND_TEST_CROSS_TENANT", 6000))
+COUNT = int(os.environ.get("TEST_CROSS_TENANT", 6000))
 
 # The tenants: the callers' own and the other one, whose name begins with it.
 OURS, THEIRS = "acme", "acmeb"

@@ -1,0 +1,171 @@
+internal import CMicrohttpd
+internal import Glibc
+internal import Synchronization
+
+/// A body that is made while it is sent, and may wait for what doesn't exist yet.
+///
+/// A client is sent as much as it reads, at its own speed. One that takes nothing for `sendTimeoutSeconds` while there is
+/// something for it is cut off; a stream that waits has no deadline. While it waits nobody listens to the connection, so
+/// that a client which has gone is noticed when the stream sends something next.
+@safe public final class HTTPBodyStream: @unchecked Sendable {
+  // Sendable although it has mutable parts: all but `state` are touched on the connection's worker only, once `attach`
+  // was called there. The handle is used elsewhere by whoever changed `state` from `parked`, see `wake`.
+
+  private enum State: UInt8, AtomicRepresentable {
+    /// The worker asks the source by itself.
+    case running
+    /// The same, and `wake` was called since it asked last.
+    case woken
+    /// The connection is out of its worker's loop until `wake`.
+    case parked
+    /// The answer is over.
+    case ended
+  }
+
+  private let state = Atomic(State.running)
+  /// Nil once the answer is over: who still means to wake the stream need not keep it.
+  private var source: (any HTTPBodySource)?
+  private var buffer: [UInt8] = []
+  /// How much of the buffer the library has taken.
+  private var taken = 0
+  private var step = HTTPBodyStep.more
+  private var carrier: Carrier?
+  /// What the source could know of the server's stopping when it was asked last.
+  private var toldStopping = false
+
+  /// What carries the body to the client.
+  private struct Carrier {
+    let connection: Connection
+    let exchange: HTTPExchange
+  }
+
+  /// Bytes that are handed to the library at a time, at most; progress of a client is counted in these.
+  static let partBytes = 16 * 1024
+  /// What the kernel may hold for a client that reads slowly, in bytes; by itself it would take several MiB.
+  private static let socketBytes = 128 * 1024
+  /// A buffer of at most that size is kept while the stream waits.
+  private static let keptBytes = 4096
+
+  /// A stream of what `source` makes.
+  public init(_ source: sending any HTTPBodySource) {
+    self.source = source
+  }
+
+  /// Has the source asked again, when the stream waits or as soon as it does. From any thread; does nothing when the
+  /// answer is over.
+  public func wake() {
+    while true {
+      switch state.load(ordering: .sequentiallyConsistent) {
+      case .woken, .ended:
+        return
+      case .running:
+        if change(from: .running, to: .woken) { return }
+      case .parked:
+        guard change(from: .parked, to: .running) else { continue }
+        // The library ends no suspended connection, so it's there until it's resumed.
+        carrier?.connection.resumeStream()
+        return
+      }
+    }
+  }
+
+  /// Whether the server is about to stop: a source without an end of its own should end now. Asked by the source.
+  public var isStopping: Bool { toldStopping }
+
+  private func change(from old: State, to new: State) -> Bool {
+    state.compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent).exchanged
+  }
+
+  // MARK: on the worker
+
+  /// The library is about to send the answer.
+  func attach(to connection: Connection, _ exchange: HTTPExchange) {
+    carrier = Carrier(connection: connection, exchange: exchange)
+    connection.prepareForStream(bytes: Self.socketBytes)
+    connection.core.streams.insert(self)
+  }
+
+  /// What the library's reader callback asks for: the number of bytes put at `target`, 0 after suspending the connection,
+  /// or one of the library's ends.
+  func read(into target: UnsafeMutablePointer<CChar>, maximum: Int) -> Int {
+    guard let carrier else { return cmhd_end_with_error }
+    while taken == buffer.count {
+      switch step {
+      case .finished: return cmhd_end_of_stream
+      case .failed: return cmhd_end_with_error
+      case .waiting where state.load(ordering: .sequentiallyConsistent) != .woken:
+        park(carrier)
+        return 0
+      case .waiting, .more:
+        guard !carrier.connection.core.isAbandoning.load(ordering: .sequentiallyConsistent) else {
+          return cmhd_end_with_error
+        }
+        ask(carrier)
+        if buffer.isEmpty, step == .more {
+          state.store(.woken, ordering: .sequentiallyConsistent)
+          park(carrier)
+          return 0
+        }
+      }
+    }
+    let count = min(buffer.count - taken, maximum, Self.partBytes)
+    unsafe buffer.withUnsafeBytes { bytes in
+      guard let start = bytes.baseAddress else { return }
+      unsafe memcpy(target, start + taken, count)
+    }
+    taken += count
+    carrier.connection.enter(.streaming, carrier.exchange)
+    return count
+  }
+
+  /// Has the source append to the empty buffer.
+  private func ask(_ carrier: Carrier) {
+    buffer.removeAll(keepingCapacity: true)
+    taken = 0
+    toldStopping = carrier.connection.core.isDraining.load(ordering: .sequentiallyConsistent)
+    // What woke the stream until now is answered by this call.
+    state.store(.running, ordering: .sequentiallyConsistent)
+    step = source?.next(into: &buffer, for: self) ?? .failed
+  }
+
+  /// Takes the connection out of its worker's loop until it's woken, which may have happened already.
+  private func park(_ carrier: Carrier) {
+    let core = carrier.connection.core
+    if buffer.capacity > Self.keptBytes { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
+    taken = 0
+    step = .more
+    carrier.connection.enter(.waiting, carrier.exchange)
+    // The connection is suspended before anybody can resume it: microhttpd.h, MHD_resume_connection: "Calling this
+    // function on a connection that was not previously suspended will result in undefined behavior."
+    carrier.connection.suspendStream()
+    guard change(from: .running, to: .parked) else {
+      state.store(.running, ordering: .sequentiallyConsistent)
+      return carrier.connection.resumeStream()
+    }
+    // Whoever stops the server sets its flag, then wakes every stream; this one parked, then looks at the flags.
+    let isStopping = core.isDraining.load(ordering: .sequentiallyConsistent) && !toldStopping
+    if isStopping || core.isAbandoning.load(ordering: .sequentiallyConsistent) { wake() }
+  }
+
+  /// What the source makes until it waits, ends or fails. Ends the stream; in place of everything else here.
+  func readUntilItWaits() -> [UInt8] {
+    var body: [UInt8] = []
+    while step == .more {
+      buffer.removeAll(keepingCapacity: true)
+      step = source?.next(into: &buffer, for: self) ?? .failed
+      body.append(contentsOf: buffer)
+    }
+    end()
+    return body
+  }
+
+  /// The library has let go of the body.
+  func end() {
+    state.store(.ended, ordering: .sequentiallyConsistent)
+    carrier?.connection.core.streams.remove(self)
+    carrier = nil
+    buffer = []
+    source?.end()
+    source = nil
+  }
+}
