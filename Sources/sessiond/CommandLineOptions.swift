@@ -79,7 +79,8 @@ struct CommandLineOptions: Equatable {
            sessiond --check-config | --version | --help
 
       --config FILE         settings in JSON5; without one the defaults count
-      --listen ADDR         where to serve the API; may be repeated; default 127.0.0.1:8080
+      --listen ADDR         where to serve the API; may be repeated; default the sockets that systemd passes, or
+                            127.0.0.1:8080
       --admin-listen ADDR   where to serve /livez, /readyz and /metrics; default: nowhere
       --data-dir DIR        where the data is kept; default the state directory of the service, or ./sessiond-data
       --auth none|tokens    who is let in; none works on loopback and UNIX sockets alone
@@ -91,7 +92,8 @@ struct CommandLineOptions: Equatable {
     Options override the variables SESSIOND_CONFIG, SESSIOND_LISTEN, SESSIOND_ADMIN_LISTEN (lists with commas),
     SESSIOND_DATA_DIR and SESSIOND_AUTH, which override the file.
 
-    SIGTERM and SIGINT stop it after the requests under way are answered; SIGHUP reads the token keys again.
+    SIGTERM and SIGINT stop it after the requests under way are answered; SIGHUP reads the token keys again, and
+    those settings that can change while it runs.
 
     exit status: 0  stopped as asked to
                  1  failed while running; the next start recovers what was acknowledged

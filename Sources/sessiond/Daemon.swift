@@ -2,6 +2,7 @@ internal import HTTPServer
 internal import Platform
 internal import SessionAPI
 internal import SessionStore
+internal import Systemd
 internal import Tokens
 
 /// The running service: its parts, put together, and its life from start to stop.
@@ -22,12 +23,16 @@ struct Daemon {
 
   private let settings: Settings
   private let log: Log
+  private let readAgain: () throws(SettingsError) -> Settings
   private let health = Health()
   private let events = Monitor<[Event]>([])
 
-  init(settings: Settings, log: Log) {
+  /// A service of those settings; `readAgain` reads them again on SIGHUP.
+  init(settings: Settings, log: Log, readAgain: @escaping () throws(SettingsError) -> Settings) {
     self.settings = settings
     self.log = log
+    self.readAgain = readAgain
+    log.level = settings.logLevel
   }
 
   /// Serves until a signal or a failure ends it.
@@ -38,36 +43,63 @@ struct Daemon {
     var started: [() -> Void] = []
     defer { for stop in started.reversed() { stop() } }
     do {
+      ServiceManager.notify(.status("starting"))
       let authorizer = try makeAuthorizer()
-      let listeners = try settings.listeners()
+      let inherited = Inheritance()
+      let listeners = try settings.listeners(besides: inherited)
       let parts = Parts()
+      if let verifier = authorizer.verifier { parts.verifier.set(verifier) }
+      listenForSignals()
       // The probes answer while the log is replayed.
-      if let admin = try makeAdmin(listeners.admin, parts: parts) { started.append { admin.drainAndStop() } }
+      if let admin = try makeAdmin(listeners.admin, inherited: inherited.admin, parts: parts) {
+        started.append { admin.drainAndStop() }
+      }
       let store = try openStore()
       started.append { store.close() }
       parts.store.set(store)
-      let api = SessionAPI(store: store, configuration: settings.api, authorizer: authorizer.authorizer) { [log] in
-        log(.error, $0)
-      }
+      let api = SessionAPI(
+        store: store, configuration: settings.api, authorizer: authorizer.authorizer,
+        logsAccess: settings.writesAccessLog,
+        accessLog: { [log] in log($0) }, log: { [log] in log(.error, $0) })
       parts.api.set(api)
-      let server = try makeServer(listeners.main, handler: api)
+      let server = try makeServer(listeners.main, inherited: inherited.main, handler: api)
       started.append { server.drainAndStop() }
       parts.server.set(server)
       health.reach(.ready)
       for address in server.boundAddresses { log(.info, "listening on \(address)") }
-      defer { health.reach(.stopping) }
-      return wait(verifier: authorizer.verifier)
+      ServiceManager.notify(.ready, .status(servingStatus))
+      defer {
+        health.reach(.stopping)
+        let microseconds = UInt64((settings.server.drainTimeoutSeconds + Self.flushSeconds) * 1e6)
+        ServiceManager.notify(
+          .stopping, .status("finishing the requests under way"), .extendTimeout(microseconds: microseconds))
+      }
+      return wait(Reload(log: log, store: store, api: api, verifier: authorizer.verifier))
     } catch {
       log(.error, "sessiond can't start: \(error)")
       return .couldNotStart
     }
   }
 
+  private var servingStatus: String { "serving version \(version)" }
+
+  /// What the last flush of the projections may take beyond the drain, in seconds.
+  private static let flushSeconds = 20.0
+
   /// The parts that the figures are collected from, each once it is there.
   private struct Parts {
     let store = Late<SessionStore>()
     let api = Late<SessionAPI>()
     let server = Late<HTTPServer>()
+    let verifier = Late<TokenVerifier>()
+
+    /// What keeps the running service from doing all of its work, in a few words.
+    func obstacle(flushIntervalMilliseconds: Int) -> String? {
+      guard let store = store.value else { return nil }
+      if store.isDiskNearlyFull { return "the disk is nearly full" }
+      if store.projectorLagSeconds > 30 + Double(flushIntervalMilliseconds) / 1000 { return "the projector is stuck" }
+      return nil
+    }
   }
 
   private func makeAuthorizer() throws(TokensError) -> (authorizer: Authorizer, verifier: TokenVerifier?) {
@@ -82,67 +114,90 @@ struct Daemon {
   }
 
   private func openStore() throws(StoreError) -> SessionStore {
+    let watchdog = Watchdog()
     let observer = SessionStore.Observer(
       notice: { [log] in log(.notice, $0) },
+      replayed: { events in
+        ServiceManager.notify(
+          .status("replaying the log: \(events) events so far"),
+          .extendTimeout(microseconds: Self.replayStepMicroseconds))
+      },
       failed: { [health, events] error in
         health.reach(.failed)
         events.signal { $0.append(.storeFailed(error)) }
-      })
+      },
+      writerAlive: { watchdog.feed() })
     return try SessionStore(
       directory: DataDirectory(settings.dataDirectory), configuration: settings.store, observer: observer)
   }
 
-  private func makeServer(_ addresses: [ListenAddress], handler: any HTTPHandler) throws(HTTPServerError) -> HTTPServer
-  {
-    try HTTPServer(listeners: addresses, configuration: settings.server, handler: handler) { [log] in log(.warning, $0)
+  /// What each step of a replay, 4096 events, may take, in microseconds.
+  private static let replayStepMicroseconds: UInt64 = 60_000_000
+
+  private func makeServer(
+    _ addresses: [ListenAddress], inherited: [Int32], handler: any HTTPHandler
+  ) throws(HTTPServerError) -> HTTPServer {
+    try HTTPServer(listeners: addresses, inherited: inherited, configuration: settings.server, handler: handler) {
+      [log] in log(.warning, $0)
     }
   }
 
-  private func makeAdmin(_ addresses: [ListenAddress], parts: Parts) throws(HTTPServerError) -> HTTPServer? {
-    guard !addresses.isEmpty else { return nil }
+  private func makeAdmin(
+    _ addresses: [ListenAddress], inherited: [Int32], parts: Parts
+  ) throws(HTTPServerError) -> HTTPServer? {
+    guard !addresses.isEmpty || !inherited.isEmpty else { return nil }
     var configuration = settings.server
     configuration.workerThreads = 1
     configuration.maximumConnections = 64
-    let handler = AdminAPI(health: health) { [health] in
-      Metrics.collect(health: health, store: parts.store.value, api: parts.api.value, server: parts.server.value)
+    let flushInterval = settings.store.flushIntervalMilliseconds
+    let handler = AdminAPI(health: health, obstacle: { parts.obstacle(flushIntervalMilliseconds: flushInterval) }) {
+      [health] in
+      Metrics.collect(
+        health: health, store: parts.store.value, api: parts.api.value, server: parts.server.value,
+        verifier: parts.verifier.value)
     }
-    let admin = try HTTPServer(listeners: addresses, configuration: configuration, handler: handler) { [log] in
-      log(.warning, $0)
-    }
+    let admin = try HTTPServer(
+      listeners: addresses, inherited: inherited, configuration: configuration, handler: handler
+    ) { [log] in log(.warning, $0) }
     for address in admin.boundAddresses { log(.info, "admin listening on \(address)") }
     return admin
   }
 
-  /// Waits for what ends the service, and tells how.
-  private func wait(verifier: TokenVerifier?) -> ExitStatus {
+  private func listenForSignals() {
     // It ends with the process.
-    _ = Thread(name: "signals") { [events] in
+    _ = Thread(name: "signals") { [events, health, log] in
       while true {
         let signal = Process.waitForSignal()
+        if signal != .hangup, health.stage == .starting {
+          // A replay may take long, and nothing is lost by not ending it: the next start begins it again.
+          log(.info, "stopping before the start is done")
+          Process.exit(ExitStatus.stopped.rawValue)
+        }
         events.signal { $0.append(.signal(signal)) }
       }
     }
+  }
+
+  /// Waits for what ends the service, and tells how.
+  private func wait(_ reload: Reload) -> ExitStatus {
+    var current = settings
     while true {
       switch events.wait({ $0.isEmpty ? nil : $0.removeFirst() }) {
       case .signal(.hangup):
-        reload(verifier)
+        ServiceManager.notify(.reloading, .status("reading the configuration again"))
+        reload.keys()
+        do throws(SettingsError) {
+          current = reload.settings(try readAgain(), after: current)
+        } catch {
+          log(.error, "settings: the old ones stay: \(error)")
+        }
+        ServiceManager.notify(.ready, .status(servingStatus))
       case .signal(let signal):
         log(.info, "stopping on \(signal == .interrupt ? "SIGINT" : "SIGTERM")")
         return .stopped
       case .storeFailed(let error):
         log(.error, "the store has failed, and stops so that a restart recovers it: \(error)")
         return .failed
-      }
-    }
-  }
-
-  private func reload(_ verifier: TokenVerifier?) {
-    guard let verifier else { return log(.notice, "SIGHUP: there are no token keys to read again") }
-    for outcome in verifier.reload() {
-      switch outcome.change {
-      case .replaced: log(.notice, "SIGHUP: issuer \(outcome.issuer): \(outcome.keyCount) keys, changed")
-      case .unchanged: log(.notice, "SIGHUP: issuer \(outcome.issuer): \(outcome.keyCount) keys, as before")
-      case .kept(let error): log(.error, "SIGHUP: the old keys stay: \(error)")
       }
     }
   }

@@ -1,25 +1,65 @@
 internal import Platform
+internal import Synchronization
+internal import Systemd
 
-/// Writes what an operator should know to standard error, a line each.
-struct Log: Sendable {
+/// Tells an operator what happens: entries with fields in the journal when it reads standard error, otherwise lines.
+final class Log: Sendable {
   /// How much a line matters; the raw value is syslog's.
-  enum Priority: Int {
+  enum Priority: Int, CaseIterable {
     case error = 3
     case warning = 4
     case notice = 5
     case info = 6
+    case debug = 7
+
+    /// The level of that name.
+    init?(name: String) {
+      guard let priority = Self.allCases.first(where: { "\($0)" == name }) else { return nil }
+      self = priority
+    }
   }
 
-  private let hasPriorities: Bool
-
-  /// A log that puts priorities in front of lines when the journal reads it.
-  init(hasPriorities: Bool = ServiceEnvironment.isJournal) {
-    self.hasPriorities = hasPriorities
+  /// Where entries go.
+  enum Sink {
+    /// The journal, with fields.
+    case journal
+    /// Standard error, with a priority in front of each line (sd-daemon(3)) and the fields behind it.
+    case prefixedLines
+    /// The same without priorities, for people at a terminal.
+    case lines
   }
 
-  func callAsFunction(_ priority: Priority, _ message: String) {
-    // One line whatever a message quotes. By bytes, since a carriage return with a line feed is one character.
-    let line = String(decoding: message.utf8.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
-    Process.write((hasPriorities ? "<\(priority.rawValue)>" : "") + line + "\n", toStandardError: true)
+  private let sink: Sink
+  private let lowest: Atomic<Int>
+
+  /// A log that finds out who reads standard error.
+  init(sink: Sink = Journal.readsStandardError ? .journal : Journal.isTerminal ? .lines : .prefixedLines) {
+    self.sink = sink
+    lowest = Atomic(Priority.info.rawValue)
+  }
+
+  /// What matters less is not written.
+  var level: Priority {
+    get { Priority(rawValue: lowest.load(ordering: .relaxed)) ?? .info }
+    set { lowest.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  /// Writes an entry. `fields` are named in small letters, as in `request_id`.
+  func callAsFunction(_ priority: Priority, _ message: String, _ fields: [(name: String, value: String)] = []) {
+    guard priority.rawValue <= lowest.load(ordering: .relaxed) else { return }
+    if sink == .journal {
+      let entry: [Journal.Field] =
+        [("MESSAGE", Self.oneLine(message)), ("PRIORITY", "\(priority.rawValue)"), ("SYSLOG_IDENTIFIER", "sessiond")]
+        + fields.map { ("SESSIOND_\($0.name.uppercased())", $0.value) }
+      if Journal.send(entry) { return }
+    }
+    let prefix = sink == .lines ? "" : "<\(priority.rawValue)>"
+    let details = fields.map { " \($0.name)=\($0.value)" }.joined()
+    Process.write(prefix + Self.oneLine(message + details) + "\n", toStandardError: true)
+  }
+
+  /// One line whatever a message quotes. By bytes, since a carriage return with a line feed is one character.
+  private static func oneLine(_ text: String) -> String {
+    String(decoding: text.utf8.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
   }
 }

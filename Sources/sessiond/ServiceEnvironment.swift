@@ -13,9 +13,6 @@ enum ServiceEnvironment {
     Process.environment(prefix: "CREDENTIALS_DIRECTORY")["CREDENTIALS_DIRECTORY"]
   }
 
-  /// Whether standard error goes to the journal, which takes priorities in front of lines (sd-daemon(3)).
-  static var isJournal: Bool { Process.environment(prefix: "JOURNAL_STREAM")["JOURNAL_STREAM"] != nil }
-
   /// The settings among the variables. Throws when one of them isn't known.
   static func options() throws(SettingsError) -> CommandLineOptions {
     var options = CommandLineOptions()

@@ -20,6 +20,7 @@ extension Settings {
     }
     do throws(SettingsError) {
       try read(json5: content)
+      source = content
     } catch {
       throw SettingsError("\(path): \(error)")
     }
@@ -50,6 +51,13 @@ extension Settings {
       guard let value = Authentication(rawValue: name) else { throw root.error("auth", "must be none or tokens") }
       authentication = value
     }
+    if let name = try root.text("logLevel") {
+      guard let level = Log.Priority(name: name) else {
+        throw root.error("logLevel", "must be error, warning, notice, info or debug")
+      }
+      logLevel = level
+    }
+    try root.flag("accessLog", into: &writesAccessLog)
     try root.sections("issuers") { section, path in issuers.append(try Self.issuer(section, path)) }
     try root.flag("requireSaasToken", into: &requiresCustomerToken)
     var conflictStatus = api.conflictStatus.rawValue
@@ -101,6 +109,7 @@ extension Settings {
     try storage.number("mapSizeBytes", (1 << 24)...(1 << 46), into: &store.environment.mapSizeBytes)
     try storage.number("maximumReaders", 16...65_536, into: &store.environment.maximumReaders)
     try storage.number("flushIntervalMilliseconds", 1...60_000, into: &store.flushIntervalMilliseconds)
+    try storage.number("diskReserveBytes", 0...(1 << 46), into: &store.diskReserveBytes)
     try storage.number("httpThreads", 1...256, into: &server.workerThreads)
   }
 

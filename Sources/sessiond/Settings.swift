@@ -13,15 +13,20 @@ struct Settings {
     case tokens
   }
 
-  var listen = ["127.0.0.1:8080"]
+  /// Where the API is served; nil when nothing is said.
+  var listen: [String]?
   var adminListen: [String] = []
   var dataDirectory = Settings.defaultDataDirectory
   var authentication: Authentication?
   var issuers: [IssuerConfiguration] = []
   var requiresCustomerToken = true
+  var logLevel = Log.Priority.info
+  var writesAccessLog = false
   var store = SessionStore.Configuration()
   var api = SessionAPI.Configuration()
   var server = HTTPServerConfiguration()
+  /// The text of the configuration file; empty without one.
+  var source: [UInt8] = []
 
   /// `./sessiond-data`, or the state directory that systemd gives a service.
   private static var defaultDataDirectory: String {
@@ -42,9 +47,12 @@ struct SettingsError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Settings {
-  /// The listeners, taken apart.
-  func listeners() throws(SettingsError) -> (main: [ListenAddress], admin: [ListenAddress]) {
-    (try Self.parse(listen, key: "listen"), try Self.parse(adminListen, key: "adminListen"))
+  /// The listeners to open, taken apart. Where nothing is said, the ones that the service manager passes are enough.
+  func listeners(
+    besides inherited: Inheritance
+  ) throws(SettingsError) -> (main: [ListenAddress], admin: [ListenAddress]) {
+    let main = listen ?? (inherited.main.isEmpty ? ["127.0.0.1:8080"] : [])
+    return (try Self.parse(main, key: "listen"), try Self.parse(adminListen, key: "adminListen"))
   }
 
   private static func parse(_ texts: [String], key: String) throws(SettingsError) -> [ListenAddress] {
@@ -61,11 +69,22 @@ extension Settings {
 
   /// Checks what single settings can't: that they go together.
   func check() throws(SettingsError) {
-    let listeners = try listeners()
-    guard !listeners.main.isEmpty else { throw SettingsError("listen: at least one address is needed") }
+    let inherited = Inheritance()
+    let listeners = try listeners(besides: inherited)
+    guard !listeners.main.isEmpty || !inherited.main.isEmpty else {
+      throw SettingsError("listen: at least one address is needed")
+    }
+    let passed: [ListenAddress]
+    do throws(HTTPServerError) {
+      passed = try inherited.addresses()
+    } catch {
+      throw SettingsError("a socket that systemd has passed: \(error)")
+    }
     switch effectiveAuthentication {
     case .none:
-      guard let open = (listeners.main + listeners.admin).first(where: { !$0.isLoopback && !$0.isUNIX }) else { return }
+      guard let open = (listeners.main + listeners.admin + passed).first(where: { !$0.isLoopback && !$0.isUNIX }) else {
+        return
+      }
       throw SettingsError(
         "auth: none lets everybody in, so it works only while every listener is loopback or a UNIX socket; "
           + "\(open) is neither: configure issuers, or listen on 127.0.0.1 or unix:PATH")

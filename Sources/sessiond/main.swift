@@ -12,8 +12,9 @@ do throws(SettingsError) {
     _ = try options.completed(by: ServiceEnvironment.options()).settings()
     Process.write("the settings are fine\n")
   case .serve:
-    let settings = try options.completed(by: ServiceEnvironment.options()).settings()
-    let status = Daemon(settings: settings, log: log).run()
+    let complete = options.completed(by: try ServiceEnvironment.options())
+    let settings = try complete.settings()
+    let status = Daemon(settings: settings, log: log) { () throws(SettingsError) in try complete.settings() }.run()
     if status == .stopped { log(.info, "stopped") }
     Process.exit(status.rawValue)
   }

@@ -1,4 +1,4 @@
-"""The configuration file that is shipped, `config/sessiond.json5`: it documents every setting, and this holds it to that."""
+"""The shipped configuration file, `config/sessiond.json5`: it documents every setting, and this holds it to that."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_is_accepted(check, text):
 
 
 def test_its_examples_are_what_has_no_default():
-    assert set(ALL) - set(SHIPPED) == {"dataDirectory", "auth", "issuers"}
+    assert set(ALL) - set(SHIPPED) == {"listen", "dataDirectory", "auth", "issuers"}
     assert {key: ALL[key] for key in SHIPPED} == SHIPPED
 
 

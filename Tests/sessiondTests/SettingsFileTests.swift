@@ -30,7 +30,6 @@ import Tokens
   @Test("an empty object leaves the defaults of the contract")
   func defaults() throws {
     let settings = try read("{}")
-    #expect(settings.listen == ["127.0.0.1:8080"])
     #expect(settings.adminListen == [])
     #expect(settings.effectiveAuthentication == .none)
     #expect(settings.requiresCustomerToken)

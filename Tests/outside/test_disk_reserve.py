@@ -1,0 +1,61 @@
+"""A disk that is nearly full: changes are refused in time, reads go on, and room ends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+
+import pytest
+from daemon import path_of
+
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk)], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_changes_are_refused_before_the_disk_is_full_and_taken_again_when_there_is_room(new_daemon, small_disk):
+    config = {"storage": {"diskReserveBytes": 8 * MEBIBYTE}}
+    daemon = new_daemon(config=config)
+    daemon.data = small_disk / "data"
+    daemon.start()
+
+    def put(session: str):
+        return daemon.request("PUT", path_of(session, query="upsert=true"), {"siteCode": "main"})
+
+    def await_status(expected: int):
+        deadline = time.monotonic() + 10
+        while (answer := put("probe")).status != expected:
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.1)
+        return answer
+
+    assert put("before").status == 204
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(26 * MEBIBYTE))
+
+    refused = await_status(507)
+    assert refused.headers["retry-after"] == "1"
+    assert daemon.request("GET", path_of("before")).status == 200
+    ready = daemon.admin("/readyz")
+    assert (ready.status, ready.body) == (503, b"the disk is nearly full\n")
+    assert daemon.admin("/livez").status == 200
+    assert b"\nsessiond_disk_nearly_full 1\n" in daemon.admin("/metrics").body
+    assert "changes are refused" in daemon.stderr
+
+    filler.unlink()
+    await_status(204)
+    assert daemon.admin("/readyz").status == 200
+    assert "changes are taken again" in daemon.stderr
+    assert daemon.terminate() == 0

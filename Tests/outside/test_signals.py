@@ -1,0 +1,238 @@
+"""SIGTERM, SIGHUP, and what the service manager is told: a stand-in for systemd's side of sd_notify and of sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from daemon import BINARY, Daemon, environment, path_of
+from wire import Wire, request_bytes
+
+HELPER = 'export LISTEN_PID=$$; exec "$0" "$@"'
+
+
+class Manager:
+    """Passes listening sockets on and hears what it is told, as systemd does."""
+
+    def __init__(self, directory, *options: str, names: tuple[str, ...] = ("api", "admin"), watchdog_seconds: int = 2):
+        self.directory = directory
+        self.options = options
+        self.sockets = {name: self._listen() for name in names}
+        self.names = names
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(directory / "notify"))
+        self.heard: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._hear, daemon=True).start()
+        self.watchdog_seconds = watchdog_seconds
+        self.process: subprocess.Popen | None = None
+
+    @staticmethod
+    def _listen() -> socket.socket:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        return listener
+
+    def _hear(self):
+        # Always, since whoever tells waits while the socket's queue is full.
+        while True:
+            self.heard.put(self.notify.recv(8192).decode())
+
+    def address(self, name: str = "api") -> str:
+        return "127.0.0.1:%d" % self.sockets[name].getsockname()[1]
+
+    def start(self):
+        held = [listener.fileno() for listener in self.sockets.values()]
+
+        def place():
+            copies = [os.dup(descriptor) for descriptor in held]
+            copies = [os.dup2(descriptor, 40 + index) for index, descriptor in enumerate(copies)]
+            for index, descriptor in enumerate(copies):
+                os.dup2(descriptor, 3 + index)
+
+        variables = environment(
+            LISTEN_FDS=str(len(held)),
+            LISTEN_FDNAMES=":".join(self.names),
+            NOTIFY_SOCKET=str(self.directory / "notify"),
+            WATCHDOG_USEC=str(self.watchdog_seconds * 1_000_000),
+        )
+        command = ["sh", "-c", HELPER, str(BINARY), "--data-dir", str(self.directory / "data"), *self.options]
+        self.process = subprocess.Popen(
+            command, preexec_fn=place, close_fds=False, env=variables, stderr=open(self.directory / "stderr", "ab")
+        )
+        return self
+
+    def told(self, seconds: float = 20.0) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.heard.get(timeout=seconds).splitlines())
+
+    def await_told(self, key: str, value: str | None = None) -> dict[str, str]:
+        while True:
+            told = self.told()
+            if key in told and value in (None, told[key]):
+                return told
+
+    def request(self, method: str, path: str, body: bytes | None = None, name: str = "api"):
+        with Wire(self.address(name)) as wire:
+            headers = {"Content-Type": "application/json", "Connection": "close"}
+            return wire.exchange(request_bytes(method, path, headers, body), method)
+
+    def put(self, session: str) -> int:
+        return self.request("PUT", path_of(session, query="upsert=true"), b'{"siteCode":"main"}').status
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made: list[Manager] = []
+
+    def make(*options: str, **settings) -> Manager:
+        made.append(Manager(tmp_path, *options, **settings))
+        return made[-1]
+
+    yield make
+    for manager in made:
+        if manager.process and manager.process.poll() is None:
+            manager.process.kill()
+            manager.process.wait()
+
+
+def test_the_manager_is_told_of_the_whole_life(manager):
+    service = manager().start()
+    ready = service.await_told("READY")
+    assert ready["READY"] == "1" and ready["STATUS"].startswith("serving")
+    service.process.send_signal(signal.SIGHUP)
+    assert service.await_told("RELOADING")["RELOADING"] == "1"
+    assert service.await_told("READY")["STATUS"].startswith("serving")
+    service.process.send_signal(signal.SIGTERM)
+    stopping = service.await_told("STOPPING")
+    assert int(stopping["EXTEND_TIMEOUT_USEC"]) > 10_000_000
+    assert service.process.wait(30) == 0
+
+
+def test_the_watchdog_is_fed_while_idle_and_under_load(manager):
+    service = manager(watchdog_seconds=2).start()
+    service.await_told("READY")
+    for is_idle in (True, False):
+        for number in range(3):
+            started = time.monotonic()
+            if not is_idle:
+                assert service.put(f"fed-{number}") == 204
+            service.await_told("WATCHDOG", "1")
+            assert time.monotonic() - started < 2, "later than the watchdog's interval"
+
+
+def test_the_watchdog_is_not_fed_by_a_stopped_process(manager):
+    service = manager().start()
+    service.await_told("READY")
+    service.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)
+    with pytest.raises(queue.Empty):
+        while True:
+            service.told(3.0)
+    service.process.send_signal(signal.SIGCONT)
+    service.await_told("WATCHDOG")
+
+
+def test_passed_sockets_are_served_each_by_its_name(manager):
+    service = manager().start()
+    service.await_told("READY")
+    assert service.put("passed") == 204
+    assert service.request("GET", "/readyz", name="admin").body == b"ready\n"
+    assert service.request("GET", "/readyz", name="api").status == 404
+
+
+def test_a_restart_refuses_no_connection_and_loses_no_write(manager):
+    service = manager().start()
+    service.await_told("READY")
+    acknowledged, failures = [], []
+    is_over = threading.Event()
+
+    def load():
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            try:
+                status = service.put(f"kept-{number}")
+                (acknowledged if status == 204 else failures).append((number, status))
+            except Exception as error:
+                failures.append((number, error))
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    for _ in range(3):
+        time.sleep(0.3)
+        assert service.end() == 0
+        service.start()
+    time.sleep(1)
+    is_over.set()
+    thread.join()
+    assert not failures and len(acknowledged) > 20, (failures, len(acknowledged))
+    for number, _ in acknowledged:
+        assert service.request("GET", path_of(f"kept-{number}")).status == 200
+
+
+def test_everybody_is_let_in_only_on_passed_sockets_that_are_local(manager):
+    service = manager(names=("api",))
+    service.sockets["api"].close()
+    listener = socket.socket()
+    listener.bind(("0.0.0.0", 0))
+    listener.listen(1)
+    service.sockets["api"] = listener
+    service.start()
+    assert service.process.wait(30) == 2
+    assert "auth: none lets everybody in" in (service.directory / "stderr").read_text()
+
+
+def test_sigterm_answers_what_is_under_way(new_daemon):
+    daemon = new_daemon().start()
+    body = b'{"siteCode":"main"}'
+    with daemon.wire() as wire:
+        data = request_bytes("PUT", path_of("slow", query="upsert=true"), {"Content-Type": "application/json"}, body)
+        wire.send(data[:-5])
+        time.sleep(0.2)
+        daemon.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert daemon.process.poll() is None, "it did not wait for the request"
+        assert wire.exchange(data[-5:], "PUT").status == 204
+    assert daemon.wait() == 0
+    assert daemon.start().request("GET", path_of("slow")).status == 200
+
+
+def reread(daemon: Daemon, config: dict, expected: str):
+    (daemon.directory / "sessiond.json5").write_text(json.dumps(config))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.await_stderr(expected)
+
+
+def test_sighup_changes_limits_and_says_so(new_daemon):
+    daemon = new_daemon(config={"limits": {"sessionsPerTenant": 1}}).start()
+
+    def put(session: str) -> int:
+        return daemon.request("PUT", path_of(session, query="upsert=true"), {"siteCode": "main"}).status
+
+    assert (put("one"), put("two")) == (204, 507)
+    reread(daemon, {"limits": {"sessionsPerTenant": 2}}, "limits.sessionsPerTenant is now 2, before 1")
+    assert (put("two"), put("three")) == (204, 507)
+    reread(daemon, {"logLevel": "debug"}, "logLevel is now debug, before info")
+    assert put("three") == 204
+    reread(daemon, {"accessLog": True}, "accessLog is now true, before false")
+    put("three")
+    daemon.await_stderr("PUT replaceContext status=")
+    reread(daemon, {"timeouts": {"idleSeconds": 5}}, "counts from the next start on")
+
+
+def test_sighup_with_bad_settings_keeps_the_old_ones(new_daemon):
+    daemon = new_daemon(config={"limits": {"sessionsPerTenant": 1}}).start()
+    reread(daemon, {"limits": {"sessionsPerTenant": "many"}}, "the old ones stay")
+    assert "limits.sessionsPerTenant" in daemon.stderr
+    assert daemon.request("GET", path_of("missing")).status == 404
