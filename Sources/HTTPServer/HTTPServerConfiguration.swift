@@ -5,8 +5,8 @@ public struct HTTPServerConfiguration: Sendable {
   /// Connections open at a time from one IPv4 address or one IPv6 /64 network; 0: no limit of its own. UNIX sockets are exempt.
   public var maximumConnectionsPerAddress = 0
   /// Bytes of the request line and the header together. More is answered 431 (414 for the request line alone).
-  /// Each connection holds twice as much memory, and clears it after each request.
-  public var maximumHeaderBytes = 16 * 1024
+  /// The default has room for the largest token, of 8 KiB, and the fields beside it.
+  public var maximumHeaderBytes = 12 * 1024
   /// Bytes of a request's body. More is answered 413.
   public var maximumBodyBytes = 64 * 1024
   /// Seconds that a request's header may take: from accepting the connection, or from the first byte of a later request.
@@ -26,6 +26,10 @@ public struct HTTPServerConfiguration: Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// The memory of each connection, in bytes: the header, what the library records of each of its fields, and the
+  /// answer's header. No more than that, since the library clears it all after each request.
+  var connectionMemoryBytes: Int { max(maximumHeaderBytes * 4 / 3, maximumHeaderBytes + 4096) }
 
   /// The first setting that can't work, in words.
   var problem: String? {

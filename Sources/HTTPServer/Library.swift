@@ -20,8 +20,7 @@ internal import Glibc
       worker_threads: UInt32(workers),
       // The limit that counts is the connection table's. The library divides its own among the workers, and never reaches it.
       connection_limit: UInt32((core.configuration.maximumConnections + 1) * workers),
-      // Half of it is for reading; what the header's records need comes on top.
-      connection_memory: core.configuration.maximumHeaderBytes * 2,
+      connection_memory: core.configuration.connectionMemoryBytes,
       log: sink, context: context, handle: handle, connection: notified, completed: completed, target: target,
       unescape: unescape)
     guard let daemon = unsafe cmhd_start_daemon(&start) else {

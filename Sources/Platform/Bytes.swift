@@ -30,6 +30,12 @@ extension Span where Element == UInt8 {
     return order != 0 ? order < 0 : count < other.count
   }
 
+  /// Whether the span holds the bytes of `text`.
+  public func isEqual(to text: StaticString) -> Bool {
+    // A StaticString's bytes are there as long as the program.
+    unsafe isEqual(to: Span(_unsafeStart: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
   private func compare(_ other: Span<UInt8>, _ count: Int) -> Int32 {
     guard count > 0 else { return 0 }
     return unsafe withUnsafeBufferPointer { left in
@@ -53,6 +59,12 @@ extension [UInt8] {
   @inlinable
   public mutating func append(copying span: Span<UInt8>) {
     unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+
+  /// Appends the bytes of `text`: no reference is counted and no text converted.
+  @inlinable
+  public mutating func append(_ text: StaticString) {
+    unsafe append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Appends `value`, least significant byte first.

@@ -8,13 +8,15 @@ internal import Glibc
   // Sendable although it holds pointers: `state` is reached only with `mutex` held, and the pointers never change.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
-  private var state: State
+  // A pointer, since the lock already keeps accesses apart: a stored property would be checked for that at each access.
+  private let state: UnsafeMutablePointer<State>
 
   /// A monitor over `state`, which belongs to it from then on.
   public init(_ state: consuming sending State) {
     unsafe mutex = .allocate(capacity: 1)
     unsafe condition = .allocate(capacity: 1)
-    self.state = state
+    unsafe self.state = .allocate(capacity: 1)
+    unsafe self.state.initialize(to: state)
     unsafe pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     unsafe pthread_condattr_init(&attributes)
@@ -28,6 +30,8 @@ internal import Glibc
     // pthread_*_destroy(3): allowed once no thread holds or waits, which a last reference guarantees.
     unsafe pthread_cond_destroy(condition)
     unsafe pthread_mutex_destroy(mutex)
+    unsafe state.deinitialize(count: 1)
+    unsafe state.deallocate()
     unsafe condition.deallocate()
     unsafe mutex.deallocate()
   }
@@ -38,7 +42,7 @@ internal import Glibc
   ) throws(Failure) -> Result {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
-    return try body(&state)
+    return unsafe try body(&state.pointee)
   }
 
   /// Runs `body` with the lock held, then wakes every thread that waits.
@@ -48,7 +52,7 @@ internal import Glibc
       unsafe pthread_cond_broadcast(condition)
       unsafe pthread_mutex_unlock(mutex)
     }
-    return body(&state)
+    return unsafe body(&state.pointee)
   }
 
   /// Waits until `body` returns a value, running it with the lock held now and after each signal.
@@ -56,7 +60,7 @@ internal import Glibc
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     while true {
-      if let result = body(&state) { return result }
+      if let result = unsafe body(&state.pointee) { return result }
       unsafe pthread_cond_wait(condition, mutex)
     }
   }
@@ -68,8 +72,8 @@ internal import Glibc
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     while true {
-      if let result = body(&state) { return result }
-      if unsafe pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return body(&state) }
+      if let result = unsafe body(&state.pointee) { return result }
+      if unsafe pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return unsafe body(&state.pointee) }
     }
   }
 }

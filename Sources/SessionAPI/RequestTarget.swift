@@ -1,3 +1,4 @@
+internal import Platform
 internal import SessionModel
 
 /// A request's target, taken apart: `/session-context/{tenant}/…?…`.
@@ -16,88 +17,103 @@ struct RequestTarget {
 
   /// Takes a target apart. Throws what is wrong with it.
   init(_ target: [UInt8]) throws(Problem) {
-    let queryStart = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
-    var parts = PathParts(target[..<queryStart])
-    guard parts.next()?.isEmpty == true, parts.next() == Name.sessionContext, let name = parts.next() else {
+    let queryStart = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
+    var parts = PathParts(target, end: queryStart)
+    guard parts.next()?.isEmpty == true, parts.goes(on: "session-context"), let name = parts.next() else {
       throw .noSuchResource
     }
     route = try Self.route(&parts)
-    guard let tenant = TenantID(utf8: name) ?? percentDecoded(name).flatMap({ TenantID($0) }) else {
+    guard let tenant = TenantID(utf8: target[name]) ?? percentDecoded(target[name]).flatMap({ TenantID($0) }) else {
       throw .invalid("tenant: must match ^[a-z][a-z0-9]+$ and have 3 to 16 characters")
     }
     self.tenant = tenant
-    query = queryStart == target.endIndex ? RequestQuery() : try RequestQuery(target[(queryStart + 1)...])
+    query = queryStart == target.count ? RequestQuery() : try RequestQuery(target[(queryStart + 1)...])
   }
 
   private static func route(_ parts: inout PathParts) throws(Problem) -> Route {
-    switch parts.next() {
-    case Name.me? where parts.next() == Name.context: return try ownRoute(&parts)
-    case Name.events? where parts.isAtEnd: return .events
-    case Name.contexts? where parts.isAtEnd: return .contexts
-    case Name.context?: break
-    default: throw .noSuchResource
+    if parts.goes(on: "context") { return try contextRoute(&parts) }
+    if parts.goes(on: "me") {
+      guard parts.goes(on: "context") else { throw .noSuchResource }
+      return try ownRoute(&parts)
     }
+    if parts.ends(with: "events") { return .events }
+    if parts.ends(with: "contexts") { return .contexts }
+    throw .noSuchResource
+  }
+
+  private static func contextRoute(_ parts: inout PathParts) throws(Problem) -> Route {
     guard let part = parts.next() else { throw .noSuchResource }
-    guard let id = percentDecoded(part).flatMap({ SessionID($0) }) else {
+    guard let id = percentDecoded(parts.target[part]).flatMap({ SessionID($0) }) else {
       throw .invalid("sessionId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
     }
-    switch parts.next() {
-    case nil: return .context(id)
-    case Name.attributes? where parts.isAtEnd: return .attributes(id)
-    case Name.attributes?: return .attribute(id, name: try attributeName(&parts))
-    case Name.events? where parts.isAtEnd: return .contextEvents(id)
-    case Name.diff? where parts.isAtEnd: return .contextDiff(id)
-    default: throw .noSuchResource
-    }
+    if parts.isAtEnd { return .context(id) }
+    if parts.ends(with: "attributes") { return .attributes(id) }
+    if parts.goes(on: "attributes") { return .attribute(id, name: try attributeName(&parts)) }
+    if parts.ends(with: "events") { return .contextEvents(id) }
+    if parts.ends(with: "diff") { return .contextDiff(id) }
+    throw .noSuchResource
   }
 
   private static func ownRoute(_ parts: inout PathParts) throws(Problem) -> Route {
-    switch parts.next() {
-    case nil: return .ownContext
-    case Name.attributes? where parts.isAtEnd: return .ownAttributes
-    case Name.attributes?: return .ownAttribute(name: try attributeName(&parts))
-    default: throw .noSuchResource
-    }
+    if parts.isAtEnd { return .ownContext }
+    if parts.ends(with: "attributes") { return .ownAttributes }
+    if parts.goes(on: "attributes") { return .ownAttribute(name: try attributeName(&parts)) }
+    throw .noSuchResource
   }
 
   /// The last part of a path, which names an attribute.
   private static func attributeName(_ parts: inout PathParts) throws(Problem) -> String {
     guard let part = parts.next(), parts.isAtEnd else { throw .noSuchResource }
-    guard let name = percentDecoded(part), (1...200).contains(name.utf8.count), !name.containsControlCharacter else {
+    guard let name = percentDecoded(parts.target[part]), (1...200).contains(name.utf8.count),
+      !name.containsControlCharacter
+    else {
       throw .invalid("attributeName: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
     }
     return name
-  }
-
-  /// The fixed parts of paths.
-  private enum Name {
-    static let sessionContext = Array("session-context".utf8)[...]
-    static let context = Array("context".utf8)[...]
-    static let me = Array("me".utf8)[...]
-    static let contexts = Array("contexts".utf8)[...]
-    static let attributes = Array("attributes".utf8)[...]
-    static let events = Array("events".utf8)[...]
-    static let diff = Array("diff".utf8)[...]
   }
 }
 
 /// The parts of a path between its slashes, one after the other, without copying them.
 private struct PathParts {
-  private var rest: ArraySlice<UInt8>?
+  let target: [UInt8]
+  private let end: Int
+  /// Where the next part begins; one behind the end after the last one.
+  private var start = 0
 
-  init(_ path: ArraySlice<UInt8>) {
-    rest = path
+  init(_ target: [UInt8], end: Int) {
+    self.target = target
+    self.end = end
   }
 
-  var isAtEnd: Bool { rest == nil }
+  var isAtEnd: Bool { start > end }
 
-  mutating func next() -> ArraySlice<UInt8>? {
-    guard let path = rest else { return nil }
-    guard let slash = path.firstIndex(of: UInt8(ascii: "/")) else {
-      rest = nil
-      return path
-    }
-    rest = path[(slash + 1)...]
-    return path[..<slash]
+  mutating func next() -> Range<Int>? {
+    guard let part = peek() else { return nil }
+    start = part.upperBound + 1
+    return part
+  }
+
+  /// Goes past the next part if that is `name`.
+  mutating func goes(on name: StaticString) -> Bool {
+    guard let part = peek(), isPart(part, name) else { return false }
+    start = part.upperBound + 1
+    return true
+  }
+
+  /// Whether the next part is the last, and `name`.
+  func ends(with name: StaticString) -> Bool {
+    guard let part = peek() else { return false }
+    return part.upperBound == end && isPart(part, name)
+  }
+
+  private func peek() -> Range<Int>? {
+    guard !isAtEnd else { return nil }
+    var slash = start
+    while slash < end, target[slash] != UInt8(ascii: "/") { slash += 1 }
+    return start..<slash
+  }
+
+  private func isPart(_ part: Range<Int>, _ name: StaticString) -> Bool {
+    target.span.extracting(part).isEqual(to: name)
   }
 }

@@ -1,55 +1,53 @@
 internal import HTTPServer
 internal import Platform
 internal import SessionModel
+internal import Synchronization
 
 /// Sends a request's one answer with the fields that every answer carries, from any thread, and counts it.
 ///
 /// Holds what of the request is needed for that, since its header fields can't be read after it left its worker.
 struct Responder: Sendable {
   private let exchange: HTTPExchange
-  private let statistics: APIStatistics
-  private let accessLog: AccessLog?
+  private let api: SessionAPI
   private let startedNanoseconds = monotonicNanoseconds()
-  private let corsFields: [HTTPResponse.Field]
-  private let preflightOrigin: String?
-  private let cors: CORSPolicy
+  /// The web page's origin; nil without one, and when none may call.
+  private let origin: String?
   let trace: RequestTrace
   var operation: Operation?
   /// What the request is about, once that is understood.
   var tenant: TenantID?
   var session: SessionID?
 
-  init(_ exchange: HTTPExchange, cors: CORSPolicy, statistics: APIStatistics, accessLog: AccessLog? = nil) {
-    self.accessLog = accessLog
+  init(_ exchange: HTTPExchange, of api: SessionAPI) {
     self.exchange = exchange
-    self.statistics = statistics
-    self.cors = cors
-    let origin = cors.isOff ? nil : exchange.header("Origin")
-    corsFields = cors.fields(origin: origin)
-    preflightOrigin = origin
+    self.api = api
+    origin = api.configuration.cors.isOff ? nil : exchange.header("Origin")
     trace = RequestTrace(exchange)
   }
 
   /// Answers the request, which led to the event at `position` if to any.
   func respond(_ response: consuming HTTPResponse, position: UInt64? = nil) {
     var response = response
-    if !corsFields.isEmpty { response.fields.append(contentsOf: corsFields) }
+    let cors = api.configuration.cors
+    if !cors.isOff { response.fields.append(contentsOf: cors.fields(origin: origin)) }
     if let id = trace.requestID { response.fields.append(.init("X-Request-Id", id)) }
     let nanoseconds = monotonicNanoseconds() - startedNanoseconds
-    statistics.count(operation, status: response.status, nanoseconds: nanoseconds)
+    api.statistics.count(operation, status: response.status, nanoseconds: nanoseconds)
     // Before the answer, since the exchange belongs to the next request afterwards.
-    accessLog?(
-      AccessRecord(
-        method: exchange.methodName, operation: operation, status: response.status, tenant: tenant, session: session,
-        position: position, requestID: trace.requestID, durationMicroseconds: nanoseconds / 1000,
-        client: exchange.remoteAddress))
+    if api.logsAccess.load(ordering: .relaxed) {
+      api.accessLog(
+        AccessRecord(
+          method: exchange.methodName, operation: operation, status: response.status, tenant: tenant, session: session,
+          position: position, requestID: trace.requestID, durationMicroseconds: nanoseconds / 1000,
+          client: exchange.remoteAddress))
+    }
     exchange.respond(response)
   }
 
   /// Answers OPTIONS: what is possible here, and what a web page may do.
   func respondToOptions(_ allowedMethods: String) {
     let fields = [HTTPResponse.Field(.allow, allowedMethods)]
-    let preflight = cors.preflightFields(origin: preflightOrigin, allowedMethods: allowedMethods)
+    let preflight = api.configuration.cors.preflightFields(origin: origin, allowedMethods: allowedMethods)
     respond(.empty(204, fields: fields + preflight))
   }
 }

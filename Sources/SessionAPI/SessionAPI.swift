@@ -37,8 +37,8 @@ public final class SessionAPI: HTTPHandler {
   let feeds: FeedHub
   private let writeRates: RateLimiter
   private let log: @Sendable (String) -> Void
-  private let accessLog: AccessLog
-  private let logsAccess: Atomic<Bool>
+  let accessLog: AccessLog
+  let logsAccess: Atomic<Bool>
 
   /// An API over `store` for callers that `authorizer` lets in. `log` is told of failures that an operator must see,
   /// `accessLog` of every request, if `logsAccess`.
@@ -67,15 +67,13 @@ public final class SessionAPI: HTTPHandler {
   /// Answers one request. Reads are answered at once; changes wait for their commit off the worker.
   public func handle(_ exchange: HTTPExchange) {
     // 1. What is asked for.
-    var responder = Responder(
-      exchange, cors: configuration.cors, statistics: statistics,
-      accessLog: logsAccess.load(ordering: .relaxed) ? accessLog : nil)
-    if OpenAPIDocument.isNamed(by: exchange.target) { return responder.respond(OpenAPIDocument.answer(exchange)) }
+    var responder = Responder(exchange, of: self)
     let target: RequestTarget
     do throws(RequestTarget.Problem) {
       target = try RequestTarget(exchange.target)
     } catch {
-      return responder.respond(AnswerFactory.answer(error))
+      let isDocument = error == .noSuchResource && OpenAPIDocument.isNamed(by: exchange.target)
+      return responder.respond(isDocument ? OpenAPIDocument.answer(exchange) : AnswerFactory.answer(error))
     }
     responder.tenant = target.tenant
     responder.session = target.route.session

@@ -6,7 +6,7 @@ extension SnapshotView {
   ///
   /// Made straight from the stored bytes, since this is the path that is read most.
   public func appendDocument(of sessionID: SessionID, to json: inout [UInt8]) throws(DamagedRecord) {
-    json += Piece.begin
+    json.append(#"{"sessionId":"#)
     json.appendJSONString(sessionID.description)
     var reader = RecordReader(fields)
     while !reader.isAtEnd {
@@ -16,20 +16,20 @@ extension SnapshotView {
         continue
       }
       guard let field = Field(rawValue: tag) else { throw DamagedRecord("there is no field number \(tag)") }
-      json += Piece.fields[Int(field.rawValue)]
+      json.append(field.memberStart)
       json.appendJSONString(try reader.bytes(Int(reader.integer(UInt16.self))))
     }
-    json += Piece.version
+    json.append(#","metadata":{"version":"#)
     json.appendDecimal(UInt64(version))
-    json += Piece.createdAt
+    json.append(#","createdAt":""#)
     json.appendTimestamp(createdAt)
-    json += Piece.modifiedAt
+    json.append(#"","modifiedAt":""#)
     json.appendTimestamp(modifiedAt)
-    json += Piece.end
+    json.append(#""}}"#)
   }
 
   private func appendAttributes(_ reader: inout RecordReader, to json: inout [UInt8]) throws(DamagedRecord) {
-    json += Piece.context
+    json.append(#","context":{"#)
     let count = try reader.integer(UInt16.self)
     for index in 0..<count {
       if index > 0 { json.append(UInt8(ascii: ",")) }
@@ -41,17 +41,17 @@ extension SnapshotView {
   }
 }
 
-/// What every document has between its values, as bytes that are copied in one go.
-private enum Piece {
-  static let begin = Array(#"{"sessionId":"#.utf8)
-  static let version = Array(#","metadata":{"version":"#.utf8)
-  static let createdAt = Array(#","createdAt":""#.utf8)
-  static let modifiedAt = Array(#"","modifiedAt":""#.utf8)
-  static let end = Array(#""}}"#.utf8)
-  static let context = Array(#","context":{"#.utf8)
-  /// Before a field's value, by the field's number.
-  static let fields: [[UInt8]] = (0...Field.allCases.count).map { number in
-    Field(rawValue: UInt8(number)).map { Array(",\"\($0.name)\":".utf8) } ?? []
+extension Field {
+  /// What stands before the field's value in a document: comma, name and colon.
+  fileprivate var memberStart: StaticString {
+    switch self {
+    case .customerID: #","customerId":"#
+    case .siteCode: #","siteCode":"#
+    case .currency: #","currency":"#
+    case .cartID: #","cartId":"#
+    case .targetLocation: #","targetLocation":"#
+    case .language: #","language":"#
+    }
   }
 }
 

@@ -123,8 +123,8 @@ import Testing
     Refused("HTTP/0.8", "GET /echo HTTP/0.8\r\nHost: a\r\n\r\n", status: 505, names: nil),
     // Sizes.
     Refused(
-      "a header beyond the limit", get + "X-Test: " + String(repeating: "x", count: 17000) + "\r\n\r\n", status: 431,
-      names: "16384"),
+      "a header beyond the limit", get + "X-Test: " + String(repeating: "x", count: 13000) + "\r\n\r\n", status: 431,
+      names: "12288"),
     Refused(
       "a header beyond the memory", get + "X-Test: " + String(repeating: "x", count: 60000) + "\r\n\r\n", status: 431,
       names: nil),
