@@ -16,7 +16,7 @@ public struct CORSPolicy: Sendable, Equatable {
 
   private static let allowedHeaders = [
     "Authorization", "Content-Type", "saas-token", "If-Match", "If-None-Match", "Idempotency-Key", "Accept-Language",
-    "Content-Language", "session-id", "Emporix-Tenant",
+    "Content-Language", "session-id", "Emporix-Tenant", "Last-Event-ID",
   ].joined(separator: ", ")
   private static let preflightSeconds = "600"
 

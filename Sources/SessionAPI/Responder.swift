@@ -31,6 +31,7 @@ struct Responder: Sendable {
     let cors = api.configuration.cors
     if !cors.isOff { response.fields.append(contentsOf: cors.fields(origin: origin)) }
     if let id = trace.requestID { response.fields.append(.init("X-Request-Id", id)) }
+    if !trace.traceParent.isEmpty { response.fields.append(.init(.traceparent, trace.traceParent)) }
     let nanoseconds = monotonicNanoseconds() - startedNanoseconds
     api.statistics.count(operation, status: response.status, nanoseconds: nanoseconds)
     // Before the answer, since the exchange belongs to the next request afterwards.

@@ -90,6 +90,7 @@ extension Settings {
     try limits.number("textBytes", 16...200, into: &api.bodyLimits.maximumTextBytes)
     try limits.number("connections", 1...1_000_000, into: &server.maximumConnections)
     try limits.number("connectionsPerAddress", 0...1_000_000, into: &server.maximumConnectionsPerAddress)
+    try limits.number("feeds", 0...1_000_000, into: &api.maximumFeeds)
     try limits.number("sessionsPerTenant", 0...Int.max, into: &store.rules.maximumSessions)
     try limits.number("writesPerSecondPerTenant", 0...1_000_000, into: &api.writesPerSecondPerTenant)
     try limits.number("queuedCommands", 1...1_000_000, into: &store.queueCapacity)

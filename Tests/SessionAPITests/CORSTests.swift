@@ -59,7 +59,7 @@ import Testing
     #expect(
       answer["Access-Control-Allow-Headers"]
         == "Authorization, Content-Type, saas-token, If-Match, If-None-Match, Idempotency-Key, Accept-Language, "
-        + "Content-Language, session-id, Emporix-Tenant")
+        + "Content-Language, session-id, Emporix-Tenant, Last-Event-ID")
     #expect(answer["Access-Control-Max-Age"] == "600")
   }
 

@@ -271,7 +271,10 @@ struct Scenario: Sendable, CustomStringConvertible {
         Step("GET", "/context/s1", "", ["X-Request-Id": "r-1"], is: 404, nil, ["X-Request-Id": "r-1"]),
         Step("GET", "/context/s1", "", ["X-Request-Id": "r 1"], is: 404, nil, ["X-Request-Id": nil]),
         Step("PUT", "/context/s1?upsert=true", "{}", ["X-Request-Id": "r-2"], is: 204, "", ["X-Request-Id": "r-2"]),
-        Step("GET", "/context/s1", is: 200, nil, ["X-Request-Id": nil]),
+        Step("GET", "/context/s1", is: 200, nil, ["X-Request-Id": nil, "traceparent": nil]),
+        Step(
+          "GET", "/context/s1", "", ["traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"], is: 200,
+          nil, ["traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]),
       ]),
   ]
 }

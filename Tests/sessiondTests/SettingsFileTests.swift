@@ -52,6 +52,7 @@ import Tokens
         dataDirectory: '/data', auth: 'none', requireSaasToken: false, conflictStatus: 404, autoCreate: true,
         corsOrigins: ["https://shop.example"], anonymousTTLSeconds: 60, customerTTLSeconds: 0x10, tombstoneSeconds: 0,
         limits: { bodyBytes: 1000, headerBytes: 4096, attributes: 7, attributeBytes: 99, textBytes: 50, connections: 5,
+          feeds: 13,
           connectionsPerAddress: 3, sessionsPerTenant: 11, writesPerSecondPerTenant: 12, queuedCommands: 2,
           overlayBytes: 2097152 },
         timeouts: { headerSeconds: 1.5, bodySeconds: 2, idleSeconds: 3, sendSeconds: 4, drainSeconds: 5 },
@@ -67,6 +68,7 @@ import Tokens
     #expect(settings.api.beginsOwnSessions)
     #expect(settings.api.cors == CORSPolicy(origins: ["https://shop.example"]))
     #expect(settings.api.writesPerSecondPerTenant == 12)
+    #expect(settings.api.maximumFeeds == 13)
     #expect(
       settings.api.bodyLimits == BodyLimits(maximumAttributes: 7, maximumAttributeBytes: 99, maximumTextBytes: 50))
     #expect(
