@@ -28,6 +28,11 @@ extension Settings {
 
   /// Reads settings in JSON5 over these.
   mutating func read(json5: [UInt8]) throws(SettingsError) {
+    do throws(JSON5Syntax.Problem) {
+      try JSON5Syntax.check(json5)
+    } catch {
+      throw SettingsError("line \(error.line): \(error.message)")
+    }
     let decoder = JSONDecoder()
     decoder.allowsJSON5 = true
     do {
