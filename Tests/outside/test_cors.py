@@ -21,6 +21,7 @@ HEADERS = [
     "Content-Language",
     "session-id",
     "Emporix-Tenant",
+    "Last-Event-ID",
 ]
 UNKNOWN = [
     "https://evil.example",
