@@ -42,8 +42,7 @@ internal import Platform
 
   /// Opens the environment in the folder `path`, creating both when they are missing.
   ///
-  /// Slots of readers that died are freed, and a new file's folder is synced, since a file is only there after a crash
-  /// once its folder is. Throws when the folder is on a network file system (lmdb.h: "Do not use LMDB databases on
+  /// Slots of readers that died are freed. Throws when the folder is on a network file system (lmdb.h: "Do not use LMDB databases on
   /// remote filesystems"), or can't be opened or mapped.
   public init(path: String, options: Options = Options()) throws(LMDBError) {
     self.path = path
@@ -63,18 +62,38 @@ internal import Platform
     unsafe try check(mdb_env_set_maxreaders(created, UInt32(options.maximumReaders)), "set the number of readers")
     unsafe try check(mdb_env_set_maxdbs(created, UInt32(options.maximumTables)), "set the number of tables")
     let flags = UInt32(MDB_NOTLS) | (options.isReadOnly ? UInt32(MDB_RDONLY) : 0)
-    let isNew = !Files.exists(path + "/data.mdb")
+    if !options.isReadOnly && !Files.exists(path + "/data.mdb") { try Self.createDataFile(path, options) }
     try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
-    if isNew {
-      do throws(SystemError) {
-        try Files.synchronizeDirectory(path)
-      } catch {
-        throw LMDBError(error)
-      }
-    }
     isOpen = true
     unsafe handle = created
     _ = try clearStaleReaders()
+  }
+
+  /// Makes a new data file, which is whole and durable before it gets its name: LMDB doesn't sync a new file's first
+  /// pages before the first commit, and after a power cut would take what is left of them for no database.
+  private static func createDataFile(_ path: String, _ options: Options) throws(LMDBError) {
+    let making = path + ".new"
+    do throws(SystemError) {
+      try Files.removeDirectory(making)
+      try Files.createDirectory(making)
+    } catch {
+      throw LMDBError(error)
+    }
+    var created: OpaquePointer?
+    try check(unsafe mdb_env_create(&created), "create an environment")
+    do {
+      // lmdb.h, mdb_env_close: also after a failed mdb_env_open.
+      defer { unsafe mdb_env_close(created) }
+      unsafe try check(mdb_env_set_mapsize(created, options.mapSizeBytes), "set the map size \(options.mapSizeBytes)")
+      try check(unsafe mdb_env_open(created, making, 0, 0o600), "create \(making)")
+      unsafe try check(mdb_env_sync(created, 1), "sync \(making)")
+    }
+    do throws(SystemError) {
+      try Files.move(making + "/data.mdb", to: path + "/data.mdb")
+      try Files.removeDirectory(making)
+    } catch {
+      throw LMDBError(error)
+    }
   }
 
   /// Creates the folder when asked to; returns the name of the network file system that it is on, if any.

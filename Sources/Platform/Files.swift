@@ -31,10 +31,9 @@ public func errorText(_ code: Int32) -> String {
 public enum Files {
   /// Creates the folder `path` with its parents; existing folders are left as they are. New ones get mode 0700.
   public static func createDirectory(_ path: String) throws(SystemError) {
-    var created = ""
-    for part in path.split(separator: "/", omittingEmptySubsequences: false) {
-      created += created.isEmpty && !part.isEmpty ? String(part) : "/" + part
-      if part.isEmpty { continue }
+    var created = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      created += created.isEmpty || created == "/" ? String(part) : "/" + part
       if unsafe mkdir(created, 0o700) != 0 {
         let reason = errno
         guard reason == EEXIST || isDirectory(created) else {

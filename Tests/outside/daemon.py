@@ -42,7 +42,8 @@ class StartFailed(Exception):
 class Daemon:
     """One data directory and, between `start` and an end, one process that serves it.
 
-    `directory` holds the data, in `data`, and the configuration file. `config` is written to that file.
+    `directory` holds the data, in `data`, and the configuration file. `config` is written to that file; `variables` are
+    added to the process's environment.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Daemon:
         listen: tuple[str, ...] = ("127.0.0.1:0",),
         options: tuple[str, ...] = ("--auth", "none"),
         binary: Path = BINARY,
+        variables: dict[str, str] | None = None,
     ):
         self.directory = Path(directory)
         self.data = self.directory / "data"
@@ -59,6 +61,7 @@ class Daemon:
         self.listen = listen
         self.options = options
         self.binary = binary
+        self.variables = variables or {}
         self.process: subprocess.Popen | None = None
         self.addresses: list[str] = []
         self.admin_address = ""
@@ -101,7 +104,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment(),
+            env=environment(**self.variables),
         )
         self._reader = threading.Thread(target=self._read_stderr, args=(self.process.stderr,), daemon=True)
         self._reader.start()
