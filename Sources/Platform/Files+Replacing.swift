@@ -45,6 +45,19 @@ extension Files {
     try move(aside, to: source)
   }
 
+  /// Gives the folder `path` and the files in it the owner and group of `model`, where they have another one.
+  public static func giveOwner(of model: String, to path: String) throws(SystemError) {
+    var wanted = stat()
+    guard unsafe stat(model, &wanted) == 0 else { throw .current("look at \(model)") }
+    for name in try ["."] + names(in: path) {
+      let file = path + "/" + name
+      var status = stat()
+      guard unsafe stat(file, &status) == 0 else { throw .current("look at \(file)") }
+      if status.st_uid == wanted.st_uid && status.st_gid == wanted.st_gid { continue }
+      guard unsafe chown(file, wanted.st_uid, wanted.st_gid) == 0 else { throw .current("give \(file) its owner") }
+    }
+  }
+
   /// The names of what is in the folder `path`, in order.
   public static func names(in path: String) throws(SystemError) -> [String] {
     guard let listing = unsafe opendir(path) else { throw .current("list \(path)") }

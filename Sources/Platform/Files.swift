@@ -58,6 +58,13 @@ public enum Files {
     return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// Whether anything stands at `path`. Throws when that can't be told, as in a folder that one may not look into.
+  public static func find(_ path: String) throws(SystemError) -> Bool {
+    if unsafe access(path, F_OK) == 0 { return true }
+    guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
+    return false
+  }
+
   /// Whether anything stands at `path`.
   public static func exists(_ path: String) -> Bool {
     unsafe access(path, F_OK) == 0

@@ -13,6 +13,18 @@ public enum Process {
     case terminate = 15
   }
 
+  /// Puts `/dev/null` in the place of standard input, output and error where they are closed: the next file that is
+  /// opened would get the place, and what is said would be written into it. Call it before anything is opened.
+  public static func occupyStandardDescriptors() {
+    while true {
+      let descriptor = unsafe open("/dev/null", O_RDWR)
+      guard (0...2).contains(descriptor) else {
+        if descriptor > 2 { close(descriptor) }
+        return
+      }
+    }
+  }
+
   /// Keeps the daemon's signals for ``waitForSignal()`` and ignores SIGPIPE. Call it before any thread starts: threads
   /// inherit it.
   public static func holdSignals() {

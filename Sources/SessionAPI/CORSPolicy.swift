@@ -11,6 +11,17 @@ public struct CORSPolicy: Sendable, Equatable {
     isAny = origins.contains("*")
   }
 
+  /// Whether `text` is an origin as browsers send it (RFC 6454, 6.2: scheme, host and a port that isn't the scheme's own,
+  /// in small letters), or `*`.
+  public static func isOrigin(_ text: String) -> Bool {
+    if text == "*" { return true }
+    guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else { return false }
+    let scheme = text[..<colon]
+    let host = text[colon...].dropFirst(3)
+    let isPlain = text.utf8.allSatisfy { (0x21...0x7e).contains($0) && !(0x41...0x5a).contains($0) }
+    return isPlain && scheme.first?.isLetter == true && !host.isEmpty && !host.contains { "/?#@*".contains($0) }
+  }
+
   /// Whether any page of another origin may call at all.
   var isOff: Bool { origins.isEmpty }
 

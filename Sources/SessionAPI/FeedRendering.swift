@@ -5,11 +5,7 @@ internal import SessionStore
 extension [UInt8] {
   /// Appends an event as one line of JSON.
   mutating func appendLine(_ recorded: RecordedEvent, of tenant: TenantID) {
-    let start = count
-    recorded.event.appendCloudEvent(of: tenant, isErased: recorded.isErased, to: &self)
-    // Attribute values are kept as they were sent. In JSON a line break can only stand between tokens, as a blank can.
-    for index in start..<count where self[index].isLineBreak { self[index] = UInt8(ascii: " ") }
-    append(UInt8(ascii: "\n"))
+    recorded.event.appendCloudEventLine(of: tenant, isErased: recorded.isErased, to: &self)
   }
 
   /// Appends an event as a server-sent event (HTML Standard, section 9.2) that has its type and position.
@@ -46,8 +42,4 @@ extension [UInt8] {
     append(contentsOf: event.utf8)
     append(contentsOf: "\ndata: ".utf8)
   }
-}
-
-extension UInt8 {
-  fileprivate var isLineBreak: Bool { self == UInt8(ascii: "\n") || self == UInt8(ascii: "\r") }
 }

@@ -79,3 +79,20 @@ extension [UInt8] {
     append(UInt8(ascii: "}"))
   }
 }
+
+extension Event {
+  /// Appends the event as one line of JSON that a line feed ends (NDJSON).
+  ///
+  /// Attribute values are kept as they were sent. In JSON a line break can only stand between tokens, as a blank can.
+  public func appendCloudEventLine(of tenant: TenantID, isErased: Bool, to json: inout [UInt8]) {
+    let start = json.count
+    appendCloudEvent(of: tenant, isErased: isErased, to: &json)
+    for index in start..<json.count where json[index].isLineBreak { json[index] = UInt8(ascii: " ") }
+    json.append(UInt8(ascii: "\n"))
+  }
+}
+
+extension UInt8 {
+  /// Whether it ends a line: a line feed or a carriage return.
+  public var isLineBreak: Bool { self == UInt8(ascii: "\n") || self == UInt8(ascii: "\r") }
+}

@@ -19,6 +19,7 @@ public struct Backup: ~Copyable {
   /// Begins a backup at `path`. Throws when there is something already, or another one is being made.
   public init(at path: String) throws(StoreError) {
     self.path = Self.withoutSlash(path)
+    guard !path.isEmpty else { throw .directory("the backup needs a folder's name, not an empty one") }
     guard !Files.exists(self.path) else {
       throw .directory("\(self.path) is there already, and a backup overwrites nothing; choose a new folder")
     }
@@ -27,6 +28,9 @@ public struct Backup: ~Copyable {
 
   /// Claims the folder that the backup is made in, and clears it of what an earlier one left.
   private static func claim(_ partial: DataDirectory) throws(StoreError) -> FileLock {
+    if let foreign = try foreignFile(in: partial.path) {
+      throw .directory("\(partial.path) is in the way: it holds \(foreign), which no backup makes; move it away")
+    }
     do throws(SystemError) {
       try Files.createDirectory(partial.path)
       if let lock = try FileLock(path: partial.path + "/sessiond.lock") {
@@ -37,6 +41,17 @@ public struct Backup: ~Copyable {
       throw .directory("the backup can't be made: \(error)")
     }
     throw .directory("another backup is being made in \(partial.path)")
+  }
+
+  /// The first file in the folder that an interrupted backup can't have left there.
+  private static func foreignFile(in path: String) throws(StoreError) -> String? {
+    let ours = ["log", "log.new", "sessiond.lock", marksName, marksName + ".new"]
+    do throws(SystemError) {
+      guard try Files.find(path) else { return nil }
+      return try Files.names(in: path).first { !ours.contains($0) }
+    } catch {
+      throw .directory("the backup can't be made: \(error)")
+    }
   }
 
   /// The file that grows while the log is copied.

@@ -29,7 +29,13 @@ public final class StoreReader: Sendable {
     directory: DataDirectory, options: Environment.Options = Environment.Options(), opensProjections: Bool
   ) throws(StoreError) {
     self.directory = directory
-    guard Files.exists(directory.log + "/data.mdb") else {
+    let isThere: Bool
+    do throws(SystemError) {
+      isThere = try Files.find(directory.log + "/data.mdb")
+    } catch {
+      throw .directory("\(error); only root and the daemon's user may look into a data directory")
+    }
+    guard isThere else {
       throw .directory("there is no store in \(directory.path); name the daemon's data directory with --data-dir")
     }
     var options = options

@@ -1,3 +1,4 @@
+internal import Platform
 internal import SessionCodec
 internal import SessionModel
 internal import SessionStore
@@ -30,8 +31,7 @@ enum EventFormat: String {
     let event = recorded.event
     switch self {
     case .ndjson:
-      event.appendCloudEvent(of: tenant, isErased: recorded.isErased, to: &output)
-      output.append(UInt8(ascii: "\n"))
+      event.appendCloudEventLine(of: tenant, isErased: recorded.isErased, to: &output)
     case .table:
       Self.appendColumns(
         [

@@ -34,7 +34,7 @@ struct GuardedVerification {
   }
 
   private func arguments(_ state: State) -> [String] {
-    var arguments = ["--data-dir", directory.path, ChildWork.verify.rawValue]
+    var arguments = ["--data-dir=" + directory.path, ChildWork.verify.rawValue]
     if let tenant { arguments += ["--tenant", tenant.description] }
     if let after = state.after { arguments += ["--after", after.description] }
     if let marks { arguments += ["--marks=" + marks] }

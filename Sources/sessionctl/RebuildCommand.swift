@@ -66,7 +66,7 @@ struct RebuildCommand: ControlCommand {
   /// In another process, since damaged old projections, which may be what the rebuild is for, can end it.
   private static func compare(_ directory: DataDirectory, old: String) throws -> Comparison {
     var comparison = Comparison()
-    let arguments = ["--data-dir", directory.path, ChildWork.compare.rawValue, "--", old, directory.projections]
+    let arguments = ["--data-dir=" + directory.path, ChildWork.compare.rawValue, "--", old, directory.projections]
     let ending = try ChildProcess.run(arguments) { line in
       let parts = line.split(separator: " ", maxSplits: 1)
       guard parts.count == 2 else { return }

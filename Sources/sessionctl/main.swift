@@ -36,6 +36,7 @@ func complain(_ text: String) {
   Process.write("sessionctl: \(text)\n", toStandardError: true)
 }
 
+Process.occupyStandardDescriptors()
 Process.ignoreBrokenPipes()
 do {
   Process.exit(try run().rawValue)

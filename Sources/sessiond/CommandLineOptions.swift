@@ -56,8 +56,11 @@ struct CommandLineOptions: Equatable {
   }
 
   /// The settings: the defaults, the file over them, and these options over the file.
-  func settings() throws(SettingsError) -> Settings {
+  ///
+  /// - Parameter isForCheck: whether they are only looked at, by a process that systemd has passed no credentials to.
+  func settings(isForCheck: Bool = false) throws(SettingsError) -> Settings {
     var settings = Settings()
+    settings.needsCredentials = !isForCheck
     if let configurationFile { try settings.read(file: configurationFile) }
     if !listen.isEmpty { settings.listen = listen }
     if !adminListen.isEmpty { settings.adminListen = adminListen }

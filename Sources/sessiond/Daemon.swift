@@ -77,7 +77,8 @@ struct Daemon {
       return wait(Reload(log: log, store: store, api: api, verifier: authorizer.verifier))
     } catch {
       log(.error, "sessiond can't start: \(error)")
-      return .couldNotStart
+      // Settings don't get better by starting again.
+      return error is TokensError || error is SettingsError ? .wrongUse : .couldNotStart
     }
   }
 
@@ -150,10 +151,11 @@ struct Daemon {
     configuration.workerThreads = 1
     configuration.maximumConnections = 64
     let flushInterval = settings.store.flushIntervalMilliseconds
-    let handler = AdminAPI(health: health, obstacle: { parts.obstacle(flushIntervalMilliseconds: flushInterval) }) {
-      [health] in
+    let obstacle: @Sendable () -> String? = { parts.obstacle(flushIntervalMilliseconds: flushInterval) }
+    let handler = AdminAPI(health: health, obstacle: obstacle) { [health] in
       Metrics.collect(
-        health: health, store: parts.store.value, api: parts.api.value, server: parts.server.value,
+        health: health, obstacle: obstacle(), store: parts.store.value, api: parts.api.value,
+        server: parts.server.value,
         verifier: parts.verifier.value)
     }
     let admin = try HTTPServer(

@@ -5,7 +5,7 @@ internal import Systemd
 /// Tells an operator what happens: entries with fields in the journal when it reads standard error, otherwise lines.
 final class Log: Sendable {
   /// How much a line matters; the raw value is syslog's.
-  enum Priority: Int, CaseIterable {
+  enum Priority: Int, CaseIterable, Comparable {
     case error = 3
     case warning = 4
     case notice = 5
@@ -17,6 +17,9 @@ final class Log: Sendable {
       guard let priority = Self.allCases.first(where: { "\($0)" == name }) else { return nil }
       self = priority
     }
+
+    /// In the order of how much is written when it is the level.
+    static func < (left: Priority, right: Priority) -> Bool { left.rawValue < right.rawValue }
   }
 
   /// Where entries go.
@@ -54,8 +57,15 @@ final class Log: Sendable {
       if Journal.send(entry) { return }
     }
     let prefix = sink == .lines ? "" : "<\(priority.rawValue)>"
-    let details = fields.map { " \($0.name)=\($0.value)" }.joined()
+    let details = fields.map { " \($0.name)=\(Self.quoted($0.value))" }.joined()
     Process.write(prefix + Self.oneLine(message + details) + "\n", toStandardError: true)
+  }
+
+  /// A value in a line: quoted when it holds what could be taken for the next one, and with nothing unseen.
+  private static func quoted(_ value: String) -> String {
+    let shown = printable(value)
+    guard shown.isEmpty || shown.contains(where: { $0.isWhitespace || $0 == "\"" || $0 == "=" }) else { return shown }
+    return "\"" + shown.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\\"") + "\""
   }
 
   /// One line whatever a message quotes. By bytes, since a carriage return with a line feed is one character.

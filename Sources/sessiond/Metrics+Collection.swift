@@ -6,11 +6,13 @@ internal import Tokens
 extension Metrics {
   /// The figures of the service; of those parts that are there already.
   static func collect(
-    health: Health, store: SessionStore?, api: SessionAPI?, server: HTTPServer?, verifier: TokenVerifier?
+    health: Health, obstacle: String?, store: SessionStore?, api: SessionAPI?, server: HTTPServer?,
+    verifier: TokenVerifier?
   ) -> Metrics {
     var metrics = Metrics()
     metrics.gauges("sessiond_build_info", "The version that runs.", [(labels: [("version", version)], value: 1)])
-    metrics.gauge("sessiond_ready", "1 while requests are answered.", health.stage == .ready ? 1 : 0)
+    let isReady = health.stage == .ready && obstacle == nil
+    metrics.gauge("sessiond_ready", "1 while all requests can be answered, as /readyz has it.", isReady ? 1 : 0)
     if let api { metrics.add(api) }
     if let server { metrics.add(server.statistics) }
     if let verifier {

@@ -37,8 +37,10 @@ struct Reload {
     take("limits.sessionsPerTenant", \.store.rules.maximumSessions)
     take("limits.writesPerSecondPerTenant", \.api.writesPerSecondPerTenant)
     take("storage.diskReserveBytes", \.store.diskReserveBytes)
-    apply(current)
+    // Said under the more talkative of both levels.
+    log.level = max(old.logLevel, current.logLevel)
     for change in changes { log(.notice, "settings: \(change)") }
+    apply(current)
     if new.source != old.source {
       current.source = new.source
       log(.notice, "settings: the file has changed; what else it says counts from the next start on")

@@ -13,10 +13,10 @@ enum ServiceEnvironment {
     Process.environment(prefix: "CREDENTIALS_DIRECTORY")["CREDENTIALS_DIRECTORY"]
   }
 
-  /// The settings among the variables. Throws when one of them isn't known.
+  /// The settings among the variables; an empty one counts as none. Throws when one of them isn't known.
   static func options() throws(SettingsError) -> CommandLineOptions {
     var options = CommandLineOptions()
-    for (name, value) in Process.environment(prefix: "SESSIOND_").sorted(by: { $0.key < $1.key }) {
+    for (name, value) in Process.environment(prefix: "SESSIOND_").sorted(by: { $0.key < $1.key }) where !value.isEmpty {
       let list = value.split(separator: ",").map { $0.trimmingBlanks }
       switch name {
       case "SESSIOND_CONFIG": options.configurationFile = value
@@ -24,6 +24,8 @@ enum ServiceEnvironment {
       case "SESSIOND_ADMIN_LISTEN": options.adminListen = list
       case "SESSIOND_DATA_DIR": options.dataDirectory = value
       case "SESSIOND_AUTH": options.authentication = value
+      // Kubernetes tells every container of a service named sessiond of it: SESSIOND_SERVICE_HOST, SESSIOND_PORT.
+      case _ where name.hasPrefix("SESSIOND_SERVICE_") || name.hasPrefix("SESSIOND_PORT"): break
       default: throw SettingsError("\(name): there is no such variable; see sessiond --help")
       }
     }

@@ -63,7 +63,7 @@ extension Settings {
       logLevel = level
     }
     try root.flag("accessLog", into: &writesAccessLog)
-    try root.sections("issuers") { section, path in issuers.append(try Self.issuer(section, path)) }
+    try root.sections("issuers") { section, path in issuers.append(try issuer(section, path)) }
     try root.flag("requireSaasToken", into: &requiresCustomerToken)
     var conflictStatus = api.conflictStatus.rawValue
     try root.number("conflictStatus", 404...409, into: &conflictStatus)
@@ -72,7 +72,12 @@ extension Settings {
     }
     api.conflictStatus = status
     try root.flag("autoCreate", into: &api.beginsOwnSessions)
-    if let origins = try root.texts("corsOrigins") { api.cors = CORSPolicy(origins: origins) }
+    if let origins = try root.texts("corsOrigins") {
+      if let wrong = origins.first(where: { !CORSPolicy.isOrigin($0) }) {
+        throw root.error("corsOrigins", "\(wrong) is no origin; one looks like https://shop.example, and * is for any")
+      }
+      api.cors = CORSPolicy(origins: origins)
+    }
     try readLifetimes(root)
     try root.section("limits") { limits in try readLimits(limits) }
     try root.section("timeouts") { timeouts in try readTimeouts(timeouts) }
@@ -120,21 +125,27 @@ extension Settings {
   }
 
   /// What a key file's path begins with when systemd passes the file (systemd.exec(5), LoadCredential=).
-  private static let credentialPrefix = "credential:"
+  static let credentialPrefix = "credential:"
 
-  private static func issuer(_ section: SettingsReader, _ path: String) throws -> IssuerConfiguration {
+  private func issuer(_ section: SettingsReader, _ path: String) throws -> IssuerConfiguration {
     guard let issuer = try section.text("issuer") else { throw section.error("issuer", "is missing") }
     guard var keyFile = try section.text("keyFile") else { throw section.error("keyFile", "is missing") }
-    if keyFile.hasPrefix(credentialPrefix) {
-      guard let directory = ServiceEnvironment.credentialsDirectory else {
+    if keyFile.hasPrefix(Self.credentialPrefix) {
+      if let directory = ServiceEnvironment.credentialsDirectory {
+        keyFile = "\(directory)/\(keyFile.dropFirst(Self.credentialPrefix.count))"
+      } else if needsCredentials {
         throw section.error("keyFile", "\(keyFile) is a credential, and systemd has passed none to this process")
       }
-      keyFile = "\(directory)/\(keyFile.dropFirst(credentialPrefix.count))"
     }
     let audiences = try section.texts("audiences")
     let tenants = try section.texts("tenants")
     if let wrong = tenants?.first(where: { $0 != "*" && TenantID($0) == nil }) {
       throw section.error("tenants", "\(wrong) is not a tenant's name")
+    }
+    for (name, texts) in [("audiences", audiences), ("tenants", tenants)] {
+      guard let texts else { continue }
+      if texts.isEmpty { throw section.error(name, "is empty; [\"*\"] is for any") }
+      if texts.count > 1, texts.contains("*") { throw section.error(name, "has * beside others; * alone is for any") }
     }
     guard let audiences else { throw section.error("audiences", "is missing; [\"*\"] accepts every audience") }
     guard let tenants else { throw section.error("tenants", "is missing; [\"*\"] allows every tenant") }

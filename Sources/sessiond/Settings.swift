@@ -25,6 +25,8 @@ struct Settings {
   var store = SessionStore.Configuration()
   var api = SessionAPI.Configuration()
   var server = HTTPServerConfiguration()
+  /// Whether key files that are credentials must be there, which they only are for the service itself.
+  var needsCredentials = true
   /// The text of the configuration file; empty without one.
   var source: [UInt8] = []
 
@@ -47,6 +49,16 @@ struct SettingsError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Settings {
+  /// Reads the issuers' key files as a start would, but for those that only systemd can pass. Throws what is wrong.
+  func checkIssuers() throws(SettingsError) {
+    guard effectiveAuthentication == .tokens else { return }
+    do throws(TokensError) {
+      _ = try TokenVerifier(issuers: issuers.filter { !$0.keyFile.hasPrefix(Self.credentialPrefix) })
+    } catch {
+      throw SettingsError("\(error)")
+    }
+  }
+
   /// The listeners to open, taken apart. Where nothing is said, the ones that the service manager passes are enough.
   func listeners(
     besides inherited: Inheritance

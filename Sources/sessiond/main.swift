@@ -1,5 +1,6 @@
 internal import Platform
 
+Process.occupyStandardDescriptors()
 let log = Log()
 do throws(SettingsError) {
   let options = try CommandLineOptions(arguments: Array(CommandLine.arguments.dropFirst()))
@@ -9,7 +10,7 @@ do throws(SettingsError) {
   case .version:
     Process.write("sessiond \(version)\n")
   case .checkConfiguration:
-    _ = try options.completed(by: ServiceEnvironment.options()).settings()
+    try options.completed(by: ServiceEnvironment.options()).settings(isForCheck: true).checkIssuers()
     Process.write("the settings are fine\n")
   case .serve:
     let complete = options.completed(by: try ServiceEnvironment.options())

@@ -1,3 +1,4 @@
+import Platform
 import SessionCodec
 import SessionModel
 import TestSupport

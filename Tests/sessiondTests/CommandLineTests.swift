@@ -151,9 +151,14 @@ import TestSupport
       expected.authentication = "none"
       let options = try ServiceEnvironment.options()
       #expect(options == expected)
-      unsafe setenv("SESSIOND_PORT", "1", 1)
+      unsafe setenv("SESSIOND_PORT", "tcp://10.0.0.1:8080", 1)
+      unsafe setenv("SESSIOND_SERVICE_HOST", "10.0.0.1", 1)
+      unsafe setenv("SESSIOND_DATA_DIR", "", 1)
+      expected.dataDirectory = nil
+      #expect(try ServiceEnvironment.options() == expected)
+      unsafe setenv("SESSIOND_DATADIR", "/d", 1)
       let error = #expect(throws: SettingsError.self) { try ServiceEnvironment.options() }
-      #expect(error?.description == "SESSIOND_PORT: there is no such variable; see sessiond --help")
+      #expect(error?.description == "SESSIOND_DATADIR: there is no such variable; see sessiond --help")
     }
   }
 

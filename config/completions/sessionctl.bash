@@ -2,13 +2,22 @@
 
 _sessionctl() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  # The shell takes "=" for a word of its own.
+  if [[ $current == = ]]; then
+    current=''
+  elif [[ $previous == = ]]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
   local commands='status show history diff replay tail verify rebuild backup restore'
   local types='started replaced patched attribute-set attribute-removed touched expired ended erased'
   local command='' place word options
   for ((place = 1; place < COMP_CWORD; place++)); do
     word=${COMP_WORDS[place]}
     case $word in
-      --data-dir) ((place++)) ;;
+      --data-dir)
+        ((place++))
+        [[ ${COMP_WORDS[place]} != = ]] || ((place++))
+        ;;
       -*) ;;
       *)
         command=$word

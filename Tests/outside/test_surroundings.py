@@ -1,0 +1,183 @@
+"""Surroundings that nobody wishes for: closed standard streams, other owners, foreign files, names that look like options."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+from daemon import BINARY, REPOSITORY, Daemon, environment, path_of
+
+CONTROL = BINARY.with_name("sessionctl")
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+
+
+def control(*arguments: str, user: int | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(CONTROL), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        user=user,
+        cwd="/",
+    )
+
+
+@pytest.fixture
+def stopped(new_daemon) -> Daemon:
+    """A daemon that has some data and doesn't run."""
+    daemon = new_daemon().start()
+    for number in range(5):
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), {"siteCode": "main"}).status == 204
+    assert daemon.terminate() == 0
+    return daemon
+
+
+def test_closed_standard_streams_take_nothing_from_the_data(tmp_path):
+    """What is said with standard error closed must not go into the file that was opened in its place."""
+    (tmp_path / "sessiond.json5").write_text("{accessLog: true}")
+    address = f"unix:{tmp_path}/s.sock"
+    command = f'exec "$0" --config sessiond.json5 --listen "{address}" --data-dir data --auth none <&- >&- 2>&-'
+    process = subprocess.Popen(["/bin/sh", "-c", command, BINARY], cwd=tmp_path, env=environment())
+    try:
+        daemon = Daemon(tmp_path)
+        daemon.addresses = [address]
+        for _ in range(1000):
+            if (tmp_path / "s.sock").exists():
+                break
+            assert process.poll() is None
+            os.sched_yield()
+            subprocess.run(["sleep", "0.01"], check=True)
+        for number in range(300):
+            assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), {"siteCode": "main"}).status == 204
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert b"replaceContext" not in (tmp_path / "data/log/data.mdb").read_bytes()
+    proof = control("--data-dir", tmp_path / "data", "verify")
+    assert proof.returncode == 0 and "300 events" in proof.stdout, proof
+
+
+@needs_root
+def test_a_rebuild_by_root_leaves_projections_that_the_daemon_can_open(stopped):
+    for folder, _, files in os.walk(stopped.data):
+        for path in (folder, *(f"{folder}/{file}" for file in files)):
+            os.chown(path, NOBODY, NOBODY)
+    done = control("--data-dir", stopped.data, "rebuild")
+    assert done.returncode == 0, done
+    owners = {os.stat(stopped.data / "projections" / name).st_uid for name in ("", "data.mdb", "lock.mdb")}
+    assert owners == {NOBODY}
+
+
+@needs_root
+def test_a_directory_that_one_may_not_look_into_is_told_as_that(stopped):
+    os.chmod(stopped.directory.parent, 0o755)
+    done = control("--data-dir", stopped.data, "status", user=NOBODY)
+    assert done.returncode == 3, done
+    assert "Permission denied" in done.stderr and "no store" not in done.stderr
+
+
+def test_folders_whose_names_look_like_options_are_folders(stopped):
+    data = stopped.directory / "--data"
+    stopped.data.rename(data)
+    done = subprocess.run(
+        [CONTROL, "--data-dir=--data", "backup", "--", "--copy"],
+        cwd=stopped.directory,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert done.returncode == 0, done
+    done = subprocess.run(
+        [CONTROL, "--data-dir=--data", "rebuild"], cwd=stopped.directory, capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done
+
+
+def test_a_backup_takes_over_no_folder_of_somebody_else(stopped, tmp_path):
+    partial = tmp_path / "copy.partial"
+    partial.mkdir()
+    (partial / "precious").write_text("keep")
+    done = control("--data-dir", stopped.data, "backup", tmp_path / "copy")
+    assert done.returncode == 3 and "precious" in done.stderr, done
+    assert [path.name for path in partial.iterdir()] == ["precious"]
+    shutil.rmtree(partial)
+    assert control("--data-dir", stopped.data, "backup", "").returncode == 3
+    assert control("--data-dir", stopped.data, "backup", tmp_path / "copy").returncode == 0
+
+
+def test_events_stand_on_one_line_each_however_their_values_were_sent(new_daemon):
+    daemon = new_daemon().start()
+    body = b'{"context":{"a":{\r\n"x": 1,\n\n"y": [\n2]}}}'
+    assert daemon.request("PUT", path_of("nl", query="upsert=true"), body=body).status == 204
+    done = control("--data-dir", daemon.data, "replay", "--json")
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["data"] == {"context": {"a": {"x": 1, "y": [2]}}}
+
+
+def test_an_access_log_line_cannot_be_forged(new_daemon):
+    daemon = new_daemon(config={"accessLog": True}).start()
+    forged = 'a status=500 tenant=evil"\u2028\u009b31m'
+    assert daemon.request("PUT", path_of(forged, query="upsert=true"), {}).status == 204
+    assert daemon.terminate() == 0
+    (line,) = [line for line in daemon.stderr.splitlines() if "PUT" in line]
+    assert r'session="a status=500 tenant=evil\"\u{2028}\u{9b}31m"' in line
+    assert line.count(" tenant=acme") == 1
+
+
+ISSUER = {"issuer": "https://id.example", "audiences": ["a"], "tenants": ["acme"]}
+
+
+@pytest.mark.parametrize(
+    "config, status, text",
+    [
+        ({"issuers": [ISSUER | {"keyFile": "credential:keys_shop.json"}]}, 0, ""),
+        ({"issuers": [ISSUER | {"keyFile": "/nowhere/keys.json"}]}, 2, "/nowhere/keys.json"),
+        ({"issuers": [ISSUER | {"keyFile": "k", "tenants": ["*", "acme"]}]}, 2, "issuers[0].tenants: has * beside others"),
+        ({"issuers": [ISSUER | {"keyFile": "k", "audiences": []}]}, 2, "issuers[0].audiences: is empty"),
+        ({"corsOrigins": ["nonsense"]}, 2, "corsOrigins: nonsense is no origin"),
+        ({"corsOrigins": ["https://shop.example/"]}, 2, "corsOrigins: https://shop.example/ is no origin"),
+        ({"corsOrigins": ["https://shop.example:8443", "http://[::1]:3000"]}, 0, ""),
+    ],
+)
+def test_what_is_checked_is_what_a_start_would_say(tmp_path, config, status, text):
+    path = tmp_path / "sessiond.json5"
+    path.write_text(json.dumps(config))
+    command = [BINARY, "--check-config", "--config", path, "--data-dir", tmp_path / "data"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
+    assert done.returncode == status and text in done.stderr, done
+    if status:
+        command.remove("--check-config")
+        start = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
+        assert start.returncode == 2 and text in start.stderr, start
+
+
+@pytest.mark.parametrize("keep, status", [("00", 2), ("08", 2), ("0", 2), ("", 0), ("x", 2), ("2", 0)])
+def test_backups_are_kept_by_a_number_from_one_on(tmp_path, keep, status):
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    for day in range(1, 4):
+        (backups / f"2026010{day}T020000Z").mkdir()
+    script = (REPOSITORY / "systemd/backup").read_text().replace("/usr/bin/sessionctl", "true")
+    variables = environment(STATE_DIRECTORY=f"{tmp_path}/data:{backups}")
+    if keep:
+        variables["KEEP"] = keep
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, env=variables)
+    assert done.returncode == status, done
+    assert len(list(backups.iterdir())) == (2 if keep == "2" else 3)
+
+
+def test_bash_completes_behind_an_equals_sign():
+    def completed(*words: str) -> str:
+        script = f'. "{REPOSITORY}/config/completions/sessionctl.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+        script += '_sessionctl; printf "%s " "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert completed("sessionctl", "replay", "--format", "=") == "table ndjson csv"
+    assert completed("sessionctl", "replay", "--format", "=", "n") == "ndjson"
+    assert "verify" in completed("sessionctl", "--data-dir", "=", "/x", "").split()
