@@ -79,7 +79,9 @@ def check(tmp_path):
 
     def check(text: str) -> subprocess.CompletedProcess:
         path = tmp_path / "sessiond.json5"
-        path.write_text(text, encoding="utf-8")
+        keys = tmp_path / "keys.json"
+        keys.write_text('{"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"' + "QUJD" * 11 + '"}]}')
+        path.write_text(text.replace(ALL["issuers"][0]["keyFile"], str(keys)), encoding="utf-8")
         return subprocess.run(
             [str(BINARY), "--check-config", "--config", str(path)],
             stdin=subprocess.DEVNULL,
