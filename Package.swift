@@ -77,7 +77,8 @@ let package = Package(
         "EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
       ],
       swiftSettings: settings),
-    .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform"], swiftSettings: settings),
+    .testTarget(
+      name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "TokensTests", dependencies: ["CCjose", "Platform", "Tokens"], swiftSettings: settings),
     .testTarget(
       name: "SessionAPITests",

@@ -135,14 +135,9 @@ internal import Synchronization
     enter(.handling, exchange)
     exchange.state.store(.handling, ordering: .relaxed)
     core.handler.handle(exchange)
-    switch exchange.state.load(ordering: .sequentiallyConsistent) {
-    case .handling:
-      core.log("the handler of \(exchange.methodName) neither answered nor suspended; answered 500")
-      exchange.respond(.error(500, "the request was not answered"))
-    case .suspended where core.isAbandoning.load(ordering: .sequentiallyConsistent):
-      core.abandon(exchange)
-    default: break
-    }
+    guard exchange.state.load(ordering: .acquiring) == .handling else { return }
+    core.log("the handler of \(exchange.methodName) neither answered nor suspended; answered 500")
+    exchange.respond(.error(500, "the request was not answered"))
   }
 
   /// The answer was sent, or the request failed; `exchange` is free for the connection's next request.
@@ -177,12 +172,9 @@ internal import Synchronization
     return unsafe body(trimmed(Span(_unsafeElements: bytes(value, length))))
   }
 
-  /// Takes the connection out of its worker's loop. On the worker, within the library's handler call.
-  func suspend() {
-    core.counters.suspendedRequests.add(1, ordering: .acquiringAndReleasing)
-    // MHD_suspend_connection: "The only safe way to call this function is to call it from the #MHD_AccessHandlerCallback".
-    unsafe MHD_suspend_connection(handle)
-  }
+  /// Takes the connection out of its worker's loop while its request waits for an answer; false when nothing may wait
+  /// any more. On the worker, within the library's handler call.
+  func suspend() -> Bool { suspend(countedIn: core.counters.suspendedRequests) }
 
   /// Has the kernel hold no more than `bytes` for the client, and give up a client that is gone without a word once it
   /// has acknowledged nothing for the time that sending may take.
@@ -197,19 +189,34 @@ internal import Synchronization
       descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &timeout, socklen_t(MemoryLayout<UInt32>.size))
   }
 
-  /// Takes the connection out of its worker's loop while its body waits. On the worker, within the library's reader call.
-  func suspendStream() {
-    core.counters.waitingStreams.add(1, ordering: .acquiringAndReleasing)
+  /// Takes the connection out of its worker's loop while its body waits; false when nothing may wait any more. On the
+  /// worker, within the library's reader call.
+  func suspendStream() -> Bool { suspend(countedIn: core.counters.waitingStreams) }
+
+  /// Puts it back; from any thread, once after each `suspendStream`.
+  func resumeStream() { resume(countedIn: core.counters.waitingStreams) }
+
+  private func suspend(countedIn count: borrowing Atomic<Int>) -> Bool {
+    // Whoever stops the server sets `isAbandoning`, then waits until the counts are 0; this counts, then looks at
+    // `isAbandoning`. All four are sequentially consistent, so one of the two sees the other: after that wait no
+    // connection is suspended, and none will be.
+    count.add(1, ordering: .sequentiallyConsistent)
+    guard !core.isAbandoning.load(ordering: .sequentiallyConsistent) else {
+      count.subtract(1, ordering: .acquiringAndReleasing)
+      return false
+    }
     // MHD_suspend_connection: "The only safe way to call this function is to call it from the
     // #MHD_AccessHandlerCallback or #MHD_ContentReaderCallback."
     unsafe MHD_suspend_connection(handle)
+    return true
   }
 
-  /// Puts it back; from any thread, once after each `suspendStream`.
-  func resumeStream() {
-    // See `resume`.
+  private func resume(countedIn count: borrowing Atomic<Int>) {
+    // microhttpd.h: "It is safe to resume a suspended connection at any time." The library ends no suspended connection,
+    // so the handle is valid until here, and not after. It may stop as soon as the connection no longer counts: it then
+    // takes up what was resumed by itself before it ends it (0.9.75, close_all_connections).
     unsafe MHD_resume_connection(handle)
-    core.counters.waitingStreams.subtract(1, ordering: .acquiringAndReleasing)
+    count.subtract(1, ordering: .sequentiallyConsistent)
   }
 
   // MARK: the answer
@@ -228,10 +235,7 @@ internal import Synchronization
   /// Puts a suspended connection back into its worker's loop, to send `response`.
   func resume(with response: HTTPResponse) {
     pending = response
-    // microhttpd.h: "It is safe to resume a suspended connection at any time." The library ends no suspended connection,
-    // so the handle is valid until here, and not after.
-    unsafe MHD_resume_connection(handle)
-    core.counters.suspendedRequests.subtract(1, ordering: .acquiringAndReleasing)
+    resume(countedIn: core.counters.suspendedRequests)
   }
 
   /// Gives the answer to the library. On the worker, within the library's handler call.

@@ -14,6 +14,7 @@ final class FrontThread: Sendable {
   private let listeners: [ListenSocket]
   /// An eventfd that ends the waiting.
   private let wake: Int32
+  private let isListening = Monitor(true)
   private let isStopping = Atomic(false)
   private let thread = Monitor<Thread?>(nil)
 
@@ -35,12 +36,13 @@ final class FrontThread: Sendable {
     thread.withLock { $0 = Thread(name: "http-front") { [self] in run() } }
   }
 
-  /// Ends the waiting, so that a change of the core's flags is seen.
-  func nudge() {
-    _ = eventfd_write(wake, 1)
+  /// Closes the listeners, since the core drains, and waits until that is done: then no connection comes any more.
+  func stopListening() {
+    nudge()
+    isListening.wait { $0 ? nil : () }
   }
 
-  /// Ends the thread. Call it once.
+  /// Ends the thread. Call it once, after `stopListening`.
   func stop() {
     isStopping.store(true, ordering: .releasing)
     nudge()
@@ -48,18 +50,24 @@ final class FrontThread: Sendable {
     close(wake)
   }
 
+  /// Ends the waiting, so that a change of the flags is seen.
+  private func nudge() {
+    _ = eventfd_write(wake, 1)
+  }
+
   private func run() {
-    var isListening = true
+    var listens = true
     var pausedUntil: UInt64 = 0
     var nextRound: UInt64 = 0
     while !isStopping.load(ordering: .acquiring) {
       let isDraining = core.isDraining.load(ordering: .acquiring)
-      if isListening, isDraining {
+      if listens, isDraining {
         // Who waits in the queue of a socket of ours would be refused without a word; an inherited one's is left to
         // whoever has the socket next.
         acceptAll(from: listeners.filter { !$0.isInherited })
         for listener in listeners { listener.close() }
-        isListening = false
+        listens = false
+        isListening.signal { $0 = false }
       }
       let now = monotonicNanoseconds()
       if now >= nextRound {
@@ -67,14 +75,11 @@ final class FrontThread: Sendable {
         if expired > 0 { core.counters.expiredConnections.add(expired, ordering: .relaxed) }
         nextRound = now + UInt64(isDraining ? Self.drainingRoundMilliseconds : Self.roundMilliseconds) * 1_000_000
       }
-      let accepts = isListening && now >= pausedUntil
+      let accepts = listens && now >= pausedUntil
       wait(milliseconds: isDraining ? Self.drainingRoundMilliseconds : Self.roundMilliseconds, accepts: accepts)
-      if accepts, !acceptAll(from: listeners) {
+      if accepts, !core.isDraining.load(ordering: .acquiring), !acceptAll(from: listeners) {
         pausedUntil = monotonicNanoseconds() + Self.pauseMilliseconds * 1_000_000
       }
-    }
-    if isListening {
-      for listener in listeners { listener.close() }
     }
   }
 

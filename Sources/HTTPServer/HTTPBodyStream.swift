@@ -94,8 +94,7 @@ internal import Synchronization
       case .finished: return cmhd_end_of_stream
       case .failed: return cmhd_end_with_error
       case .waiting where state.load(ordering: .sequentiallyConsistent) != .woken:
-        park(carrier)
-        return 0
+        return park(carrier) ? 0 : cmhd_end_with_error
       case .waiting, .more:
         guard !carrier.connection.core.isAbandoning.load(ordering: .sequentiallyConsistent) else {
           return cmhd_end_with_error
@@ -103,8 +102,7 @@ internal import Synchronization
         ask(carrier)
         if buffer.isEmpty, step == .more {
           state.store(.woken, ordering: .sequentiallyConsistent)
-          park(carrier)
-          return 0
+          return park(carrier) ? 0 : cmhd_end_with_error
         }
       }
     }
@@ -128,23 +126,24 @@ internal import Synchronization
     step = source?.next(into: &buffer, for: self) ?? .failed
   }
 
-  /// Takes the connection out of its worker's loop until it's woken, which may have happened already.
-  private func park(_ carrier: Carrier) {
-    let core = carrier.connection.core
+  /// Takes the connection out of its worker's loop until it's woken, which may have happened already; false when nothing
+  /// may wait any more.
+  private func park(_ carrier: Carrier) -> Bool {
     if buffer.capacity > Self.keptBytes { buffer = [] } else { buffer.removeAll(keepingCapacity: true) }
     taken = 0
     step = .more
     carrier.connection.enter(.waiting, carrier.exchange)
     // The connection is suspended before anybody can resume it: microhttpd.h, MHD_resume_connection: "Calling this
     // function on a connection that was not previously suspended will result in undefined behavior."
-    carrier.connection.suspendStream()
-    guard change(from: .running, to: .parked) else {
+    guard carrier.connection.suspendStream() else { return false }
+    if change(from: .running, to: .parked) {
+      // Whoever stops the server sets its flag, then wakes every stream; this one parked, then looks at the flag.
+      if carrier.connection.core.isDraining.load(ordering: .sequentiallyConsistent), !toldStopping { wake() }
+    } else {
       state.store(.running, ordering: .sequentiallyConsistent)
-      return carrier.connection.resumeStream()
+      carrier.connection.resumeStream()
     }
-    // Whoever stops the server sets its flag, then wakes every stream; this one parked, then looks at the flags.
-    let isStopping = core.isDraining.load(ordering: .sequentiallyConsistent) && !toldStopping
-    if isStopping || core.isAbandoning.load(ordering: .sequentiallyConsistent) { wake() }
+    return true
   }
 
   /// What the source makes until it waits, ends or fails. Ends the stream; in place of everything else here.

@@ -99,12 +99,14 @@ internal import Synchronization
   /// Detaches the request from its worker, which goes on with other connections; `respond` may then come from any thread.
   ///
   /// Called by the handler, on the thread that called it, before it hands the exchange to another thread.
-  /// A suspended request has no deadline.
-  public func suspend() {
-    // Sequentially consistent: see ServerCore.abandon.
-    let previous = state.compareExchange(expected: .handling, desired: .suspended, ordering: .sequentiallyConsistent)
-    precondition(previous.exchanged, Self.misuse)
-    connection?.suspend()
+  /// A suspended request has no deadline. False when the server is about to stop and waits no longer: then the request
+  /// stays with its worker, and the handler answers it at once.
+  public func suspend() -> Bool {
+    precondition(state.load(ordering: .relaxed) == .handling, Self.misuse)
+    guard connection?.suspend() ?? true else { return false }
+    // Not before, since whoever sees it may resume the connection.
+    state.store(.suspended, ordering: .releasing)
+    return true
   }
 
   /// Answers the request: exactly once.

@@ -74,36 +74,39 @@ public final class HTTPServer: Sendable {
   @discardableResult
   public func drainAndStop() -> DrainReport {
     precondition(!isStopped.exchange(true, ordering: .relaxed), "a server is stopped once")
-    var report = DrainReport()
-    // 1. No new connections; the front thread ends the idle ones.
+    // 1. Each answer ends its connection, and the front thread ends the idle ones.
     core.isDraining.store(true, ordering: .sequentiallyConsistent)
-    front.nudge()
+    // 2. No further connections: from here on the table empties for good.
+    front.stopListening()
     core.streams.wakeAll()
+    // 3. Without connections nothing is suspended; otherwise that is brought about.
     if !core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000)) {
-      // 2. Time is up: no request stays suspended, and those answers get a moment to be sent.
-      core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
-      for _ in 0..<Self.graceRounds {
-        for exchange in core.connections.exchanges() { core.abandon(exchange) }
-        core.streams.wakeAll()
-        if core.connections.waitUntilEmpty(milliseconds: Self.graceRoundMilliseconds) { break }
-      }
+      abandonTheRest()
     }
     front.stop()
-    // 3. A `respond` or `wake` on another thread may be about to resume its connection; the library must not stop
-    // before that.
-    while core.counters.suspendedRequests.load(ordering: .acquiring) > 0
-      || core.counters.waitingStreams.load(ordering: .acquiring) > 0
-    {
-      for exchange in core.connections.exchanges() { core.abandon(exchange) }
-      core.streams.wakeAll()
-      _ = core.connections.waitUntilEmpty(milliseconds: 1)
-    }
-    report.abandonedRequests = core.counters.abandonedRequests.load(ordering: .acquiring)
-    report.cutRequests = core.counters.requestsInFlight.load(ordering: .acquiring)
+    let report = DrainReport(
+      abandonedRequests: core.counters.abandonedRequests.load(ordering: .acquiring),
+      cutRequests: core.counters.requestsInFlight.load(ordering: .acquiring))
+    // 4. Cuts what is left.
     library.stop()
     return report
   }
 
+  /// Time is up: nothing stays suspended or becomes so, and the answers get a moment to be sent.
+  private func abandonTheRest() {
+    core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
+    for round in 1...Self.maximumRounds {
+      core.abandonSuspended()
+      if core.connections.waitUntilEmpty(milliseconds: Self.roundMilliseconds) { return }
+      if round >= Self.graceRounds, !core.isAnythingSuspended { return }
+    }
+    // The library would end the process all the same, with less to say.
+    preconditionFailure("a connection stays suspended although the server has resumed all of them")
+  }
+
+  private static let roundMilliseconds = 10
+  /// Rounds that answers may take to be sent.
   private static let graceRounds = 100
-  private static let graceRoundMilliseconds = 10
+  /// Rounds that another thread may take to resume a connection whose answer it has begun.
+  private static let maximumRounds = 1000
 }

@@ -37,8 +37,8 @@ internal import Glibc
     unsafe MHD_add_connection(daemon, descriptor, peer, length) == .YES
   }
 
-  /// Ends all connections and the workers. No request may be suspended (microhttpd.h: "You must explicitly resume all
-  /// connections before stopping the daemon"). Call it once.
+  /// Ends all connections and the workers. Nothing may be suspended any more (microhttpd.h: "You must explicitly resume
+  /// all connections before stopping the daemon"). Call it once.
   func stop() {
     unsafe MHD_stop_daemon(daemon)
     unsafe sink.deallocate()

@@ -10,7 +10,7 @@ final class ServerCore: Sendable {
   let streams = StreamTable()
   /// Whether each answer ends its connection, because the server is about to stop.
   let isDraining = Atomic(false)
-  /// Whether suspended requests are answered by the server itself, because their time is up.
+  /// Whether the time to stop is up: the server itself answers suspended requests, and nothing is suspended any more.
   let isAbandoning = Atomic(false)
 
   init(configuration: HTTPServerConfiguration, handler: any HTTPHandler, log: @escaping @Sendable (String) -> Void) {
@@ -20,18 +20,24 @@ final class ServerCore: Sendable {
     connections = ConnectionTable(configuration: configuration)
   }
 
-  /// Answers 503 in place of the handler when the request is suspended; false when it isn't.
-  ///
-  /// Whoever stops the server sets `isAbandoning`, then looks for suspended requests; a worker marks its request as
-  /// suspended, then looks at `isAbandoning`. All four are sequentially consistent, so one of the two sees the other.
-  @discardableResult
-  func abandon(_ exchange: HTTPExchange) -> Bool {
-    let claim = exchange.state.compareExchange(
-      expected: .suspended, desired: .abandoned, ordering: .sequentiallyConsistent)
-    guard claim.exchanged else { return false }
-    counters.abandonedRequests.add(1, ordering: .relaxed)
-    exchange.connection?.resume(
-      with: .error(503, "the server is stopping; try again", fields: [.init(.retryAfter, "1")]).closing())
-    return true
+  /// Whether a connection is out of its worker's loop. Once `isAbandoning` is set and this was false, it stays false.
+  var isAnythingSuspended: Bool {
+    // See Connection.suspend(countedIn:).
+    counters.suspendedRequests.load(ordering: .sequentiallyConsistent) > 0
+      || counters.waitingStreams.load(ordering: .sequentiallyConsistent) > 0
+  }
+
+  /// Puts what is suspended back into its worker's loop: requests with the answer 503 in place of the handler's, and
+  /// streams to see that they have to end. What is about to be suspended is left for the next call.
+  func abandonSuspended() {
+    for exchange in connections.exchanges() {
+      let claim = exchange.state.compareExchange(
+        expected: .suspended, desired: .abandoned, ordering: .acquiringAndReleasing)
+      guard claim.exchanged else { continue }
+      counters.abandonedRequests.add(1, ordering: .relaxed)
+      exchange.connection?.resume(
+        with: .error(503, "the server is stopping; try again", fields: [.init(.retryAfter, "1")]).closing())
+    }
+    streams.wakeAll()
   }
 }

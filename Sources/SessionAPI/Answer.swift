@@ -83,9 +83,12 @@ struct AnswerFactory: Sendable {
     if error.isDiskFull {
       return Self.error(507, "The disk is full; nothing can be written until there is room", fields: retry)
     }
-    if error == .closed { return Self.error(503, "The service is restarting; try again", fields: retry) }
+    if error == .closed { return restarting }
     return Self.error(500, "The stored data could not be read or written; the service's log says why")
   }
+
+  /// The answer to a change that would come too late, since the service is about to stop.
+  static let restarting = error(503, "The service is restarting; try again", fields: retry)
 
   /// The answer to more work than there is room for.
   static let overloaded = error(503, "Too many changes wait to be written; try again", fields: retry)

@@ -37,8 +37,7 @@ extension SessionAPI {
   /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo.
   private func touch(_ request: APIRequest, _ document: SessionStore.Document) {
     let command = Command(sessionID: request.session, action: .touch, request: nil, origin: request.origin)
-    request.exchange.suspend()
-    store.submit(command, for: request.caller.tenant) { [self] outcome in
+    submit(command, request) { [self] outcome in
       switch outcome {
       case .failed(let error): request.responder.respond(answer(error))
       // Whatever else became of it, the document was current when it was read.
@@ -50,8 +49,7 @@ extension SessionAPI {
   /// Begins an own session that doesn't exist, then answers with its document.
   private func begin(_ request: APIRequest) {
     let command = beginning(request)
-    request.exchange.suspend()
-    store.submit(command, for: request.caller.tenant) { [self] outcome in
+    submit(command, request) { [self] outcome in
       switch outcome {
       case .accepted, .alreadyApplied:
         respondWithDocument(request)

@@ -12,14 +12,19 @@ extension SessionAPI {
     case .success(let made): command = made
     case .failure(let refusal): return request.responder.respond(refusal.response)
     }
-    // 2. The request leaves its worker; the writer answers after the commit.
-    request.exchange.suspend()
-    store.submit(command, for: request.caller.tenant) { [self] outcome in
+    // 2. The writer answers after the commit.
+    submit(command, request) { [self] outcome in
       if outcome == .rejected(.sessionNotFound), request.operation.mayBegin, configuration.beginsOwnSessions {
         return submitAfterBeginning(command, request)
       }
       request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
     }
+  }
+
+  /// Has the request leave its worker and hands the command to the writer, which calls `completion` to answer it.
+  func submit(_ command: Command, _ request: APIRequest, completion: @escaping @Sendable (CommandOutcome) -> Void) {
+    guard request.exchange.suspend() else { return request.responder.respond(AnswerFactory.restarting) }
+    store.submit(command, for: request.caller.tenant, completion: completion)
   }
 
   /// Begins the own session that `command` is for, then carries it out.

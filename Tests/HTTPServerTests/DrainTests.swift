@@ -1,4 +1,5 @@
 import HTTPServer
+import Platform
 import Synchronization
 import Testing
 
@@ -59,6 +60,37 @@ import Testing
       exchange.respond(.json(200, TestHandler.content))
       exchange.respond(.json(200, TestHandler.content))
     }
+  }
+
+  @Test("a request that would begin to wait when the time is up is answered at once instead")
+  func tooLateToWait() throws {
+    let server = try TestServer { $0.drainTimeoutSeconds = 0.1 }
+    let client = try server.client()
+    client.send("PUT /busy-then-hold HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+    #expect(eventually { server.handler.handled.load(ordering: .relaxed) == 1 })
+    #expect(server.stop() == HTTPServer.DrainReport())
+    let response = try #require(client.response())
+    #expect(response.status == 503)
+    #expect(response["Connection"] == "close")
+    #expect(server.handler.held.withLock { $0.isEmpty })
+  }
+
+  @Test("a client that has just connected can still send its first request")
+  func firstRequest() throws {
+    let server = try TestServer()
+    let address = server.server.boundAddresses[0]
+    let answer = Monitor<Response?>(nil)
+    onThread {
+      guard let client = try? Client(address) else { return }
+      sleep(seconds: 0.3)
+      client.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+      let response = client.response()
+      answer.withLock { $0 = response }
+    }
+    #expect(eventually { server.server.statistics.openConnections == 1 })
+    #expect(server.stop() == HTTPServer.DrainReport())
+    #expect(eventually { answer.withLock { $0?.status } == 200 })
+    #expect(answer.withLock { $0?["Connection"] } == "close")
   }
 
   @Test("a client that does not read its answer is cut off in the end")

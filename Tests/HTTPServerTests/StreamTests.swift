@@ -325,6 +325,31 @@ import Testing
     #expect(torrent.ends.withLock { $0 } == 1)
   }
 
+  @Test("a stream that would begin to wait when the time to stop is up is cut instead")
+  func drainTooLateToWait() throws {
+    struct Source: HTTPBodySource {
+      let asked: Monitor<Int>
+      func next(into _: inout [UInt8], for _: HTTPBodyStream) -> HTTPBodyStep {
+        asked.withLock { $0 += 1 }
+        sleep(seconds: 0.4)
+        return .waiting
+      }
+      func end() {}
+    }
+    let asked = Monitor(0)
+    let server = try StreamServer(configure: { $0.drainTimeoutSeconds = 0.1 }) { _ in
+      .stream(200, HTTPBodyStream(Source(asked: asked)))
+    }
+    let client = try server.client()
+    #expect(eventually { asked.withLock { $0 } == 1 })
+    let start = now()
+    server.stop()
+    #expect(now() - start < 1)
+    #expect(!client.streamed().isComplete)
+    #expect(client.isClosed)
+    #expect(asked.withLock { $0 } == 1)
+  }
+
   @Test("stopping races with wake-ups safely")
   func drainRace() throws {
     for round in 0..<6 {

@@ -2,7 +2,7 @@ import Glibc
 import HTTPServer
 import Synchronization
 
-/// Answers by the target: /echo, /suspend, /hold, /silent, and others with a fixed body.
+/// Answers by the target: /echo, /suspend, /hold, /busy-then-hold, /silent, and others with a fixed body.
 final class TestHandler: HTTPHandler {
   /// Requests to /hold, suspended until the test answers them.
   let held = Mutex<[HTTPExchange]>([])
@@ -22,14 +22,18 @@ final class TestHandler: HTTPHandler {
         HTTPResponse(status: 200, fields: [.init(.contentType, "text/plain")], body: Array(summary.utf8)))
     case "/suspend":
       // From its own thread, and sometimes before this returns.
-      exchange.suspend()
+      guard exchange.suspend() else { return refuse(exchange) }
       let body = exchange.body
       onThread { exchange.respond(HTTPResponse(status: 200, body: body)) }
     case "/suspend-here":
-      exchange.suspend()
+      guard exchange.suspend() else { return refuse(exchange) }
       exchange.respond(.empty(204))
     case "/hold":
-      exchange.suspend()
+      guard exchange.suspend() else { return refuse(exchange) }
+      held.withLock { $0.append(exchange) }
+    case "/busy-then-hold":
+      sleep(seconds: 0.4)
+      guard exchange.suspend() else { return refuse(exchange) }
       held.withLock { $0.append(exchange) }
     case "/silent": break
     case "/204": exchange.respond(.empty(204, fields: [.init(.etag, "\"2\"")]))
@@ -45,6 +49,11 @@ final class TestHandler: HTTPHandler {
     default: exchange.respond(.json(200, Self.content, fields: [.init(.etag, "\"1\"")]))
     }
   }
+}
+
+/// Answers a request that the server no longer lets wait.
+func refuse(_ exchange: HTTPExchange) {
+  exchange.respond(.error(503, "too late to wait"))
 }
 
 /// Runs `body` on a thread of its own.

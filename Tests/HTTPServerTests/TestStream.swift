@@ -110,7 +110,7 @@ final class StreamHandler: HTTPHandler {
   func handle(_ exchange: HTTPExchange) {
     if exchange.target == Array("/plain".utf8) { return exchange.respond(.json(200, TestHandler.content)) }
     if exchange.target == Array("/suspended".utf8) {
-      exchange.suspend()
+      guard exchange.suspend() else { return refuse(exchange) }
       let response = makeResponse(exchange)
       return onThread { exchange.respond(response) }
     }
