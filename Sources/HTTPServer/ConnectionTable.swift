@@ -31,6 +31,11 @@ final class ConnectionTable: Sendable {
     var byOrigin: [SocketAddress.Origin: Int] = [:]
   }
 
+  /// Seconds that a client has to send its first request although the server drains: it connected in order to send one,
+  /// and may take a moment. A later request is answered only when it is there, since its client knows that a connection
+  /// that was used before can end at any time.
+  private static let firstRequestSeconds = 1.0
+
   private let table = Monitor(Table())
   private let configuration: HTTPServerConfiguration
 
@@ -91,8 +96,8 @@ final class ConnectionTable: Sendable {
     table.withLock { $0.entries.compactMap { $0?.exchange } }
   }
 
-  /// Shuts down the connections that are past a deadline and returns how many; with `drainingIdle` also those between
-  /// requests, which isn't counted.
+  /// Shuts down the connections that are past a deadline and returns how many; with `drainingIdle` also those without a
+  /// request, which isn't counted.
   func expire(now: UInt64, drainingIdle: Bool) -> Int {
     var expired = 0
     var start = 0
@@ -136,7 +141,7 @@ final class ConnectionTable: Sendable {
     if isPast {
       entry.isShutDown = true
       shutdown(entry.connection.descriptor, Int32(SHUT_RDWR))
-    } else if drainingIdle, phase == .idle || phase == .firstHeader {
+    } else if drainingIdle, phase == .idle || phase == .firstHeader && elapsed > Self.firstRequestSeconds {
       // What the client has sent already is still read, and answered when it's a whole request.
       entry.isShutDown = true
       shutdown(entry.connection.descriptor, Int32(SHUT_RD))
