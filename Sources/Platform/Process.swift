@@ -85,8 +85,11 @@ public enum Process {
     }
   }
 
-  /// Ends the process at once with that status.
-  public static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
+  /// Ends the process at once with that status, whatever its other threads are doing.
+  ///
+  /// Nothing else runs: exit(3) would take down libraries that those threads still use. What this module writes is
+  /// written by then; who prints through C's streams has to flush them before.
+  public static func exit(_ status: Int32) -> Never { _exit(status) }
 
   /// The process's number.
   public static var identifier: Int32 { getpid() }
