@@ -5,6 +5,7 @@ public import SessionModel
 //
 //   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotRecord
 //   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  nothing: a session that carries or carried the customer
+//   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: when a session was last active, or was closed
 //   checkpoints  tenant                                     →  Checkpoint
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
@@ -12,9 +13,12 @@ public import SessionModel
 enum ProjectionSchema {
   static let snapshots = "snapshots"
   static let customers = "customers"
+  static let activity = "activity"
   static let checkpoints = "checkpoints"
   static let meta = "meta"
-  static let format = "1"
+  static let format = "2"
+  /// All tables, in the order in which they are opened.
+  static let tables = [snapshots, customers, activity, checkpoints, meta]
   static var formatKey: [UInt8] { Array("format".utf8) }
   static var logKey: [UInt8] { Array("log".utf8) }
 }

@@ -2,19 +2,17 @@ public import LMDB
 internal import Platform
 
 extension Projections {
-  /// The format of the environment and its snapshots, and the name of the store whose log was folded into it.
-  public func identity() throws(ProjectionsError) -> (format: String, storeID: String) {
+  /// The name of the store whose log was folded into them.
+  public func storeID() throws(ProjectionsError) -> String {
     do {
       let reader = try environment.read()
-      return (
-        try Self.text(reader, meta, ProjectionSchema.formatKey), try Self.text(reader, meta, ProjectionSchema.logKey)
-      )
+      return try Self.text(reader, meta, ProjectionSchema.logKey)
     } catch {
       throw ProjectionsError(error)
     }
   }
 
-  private static func text(
+  static func text(
     _ reader: borrowing ReadTransaction, _ table: Table, _ key: [UInt8]
   ) throws -> String {
     guard let value = try reader.value(table, key.span), let text = String(validating: value) else {

@@ -9,6 +9,7 @@ public final class Projections: Sendable {
   let environment: Environment
   private let snapshots: Table
   private let customers: Table
+  private let activity: Table
   private let checkpoints: Table
   let meta: Table
 
@@ -32,28 +33,29 @@ public final class Projections: Sendable {
 
   private init(opening path: String, storeID: String, options: Environment.Options) throws {
     environment = try Environment(path: path, options: options)
-    let tables = try environment.openTables([
-      ProjectionSchema.snapshots, ProjectionSchema.customers, ProjectionSchema.checkpoints, ProjectionSchema.meta,
-    ])
-    (snapshots, customers, checkpoints, meta) = (tables[0], tables[1], tables[2], tables[3])
+    let tables = try environment.openTables(ProjectionSchema.tables)
+    (snapshots, customers, activity, checkpoints, meta) = (tables[0], tables[1], tables[2], tables[3], tables[4])
     var transaction = try environment.write()
     try transaction.put(meta, ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
     try transaction.put(meta, ProjectionSchema.logKey.span, Array(storeID.utf8).span)
     try transaction.commit()
   }
 
-  /// Opens the projections in the folder `path` for reading alone, beside the daemon that writes them.
+  /// Opens the projections in the folder `path` for reading alone, beside the daemon that writes them. Throws when they
+  /// have another format, or can't be opened.
   public init(readOnly path: String, options: Environment.Options) throws(ProjectionsError) {
     var options = options
     options.isReadOnly = true
-    do throws(LMDBError) {
+    do {
       environment = try Environment(path: path, options: options)
-      let tables = try environment.openTables(
-        [ProjectionSchema.snapshots, ProjectionSchema.customers, ProjectionSchema.checkpoints, ProjectionSchema.meta],
-        create: false)
-      (snapshots, customers, checkpoints, meta) = (tables[0], tables[1], tables[2], tables[3])
+      // Of another format they may lack tables.
+      meta = try environment.openTables([ProjectionSchema.meta], create: false)[0]
+      let format = try Self.text(environment.read(), meta, ProjectionSchema.formatKey)
+      guard format == ProjectionSchema.format else { throw ProjectionsError.unknownFormat(format) }
+      let tables = try environment.openTables(ProjectionSchema.tables, create: false)
+      (snapshots, customers, activity, checkpoints) = (tables[0], tables[1], tables[2], tables[3])
     } catch {
-      throw .storage(error)
+      throw ProjectionsError(error)
     }
   }
 
@@ -61,7 +63,8 @@ public final class Projections: Sendable {
   public func view() throws(ProjectionsError) -> ProjectionsView {
     do throws(LMDBError) {
       return ProjectionsView(
-        transaction: try environment.read(), snapshots: snapshots, customers: customers, checkpoints: checkpoints)
+        transaction: try environment.read(), snapshots: snapshots, customers: customers, activity: activity,
+        checkpoints: checkpoints)
     } catch {
       throw .storage(error)
     }
@@ -97,14 +100,13 @@ public final class Projections: Sendable {
     }
   }
 
-  /// Writes a part of the overlay in one transaction: snapshots, index and checkpoints change together or not at all.
+  /// Writes a part of the overlay in one transaction: snapshots, indexes and checkpoints change together or not at all.
   ///
   /// Keys go in sorted, so that each page of the tree is touched once. Throws when it isn't durable.
   public func flush(_ publication: Publication) throws(ProjectionsError) {
     do throws(LMDBError) {
       var transaction = try environment.write()
-      let ordered = publication.snapshots.sorted { $0.key < $1.key }
-      for (key, snapshot) in ordered { try transaction.put(snapshots, key.bytes.span, snapshot.span) }
+      try flushSnapshots(publication, &transaction)
       let nothing: [UInt8] = []
       for key in publication.customers.sorted() { try transaction.put(customers, key.bytes.span, nothing.span) }
       for (tenant, checkpoint) in publication.checkpoints {
@@ -115,6 +117,27 @@ public final class Projections: Sendable {
     } catch {
       throw .storage(error)
     }
+  }
+
+  /// Writes the snapshots, and moves their entries in the index of activity.
+  private func flushSnapshots(
+    _ publication: Publication, _ transaction: inout WriteTransaction
+  ) throws(LMDBError) {
+    var obsolete: [ActivityKey] = []
+    var entries: [ActivityKey] = []
+    for (key, snapshot) in publication.snapshots.sorted(by: { $0.key < $1.key }) {
+      // A snapshot that is damaged on disk is overwritten here; its entry, if any, may be left over, and is found by
+      // verify. The sweeper's commands are decided on by the snapshot, so that it does no harm.
+      let before = ActivityKey(snapshot: try transaction.value(snapshots, key.bytes.span), of: key)
+      let after = ActivityKey(snapshot: snapshot.span, of: key)
+      try transaction.put(snapshots, key.bytes.span, snapshot.span)
+      guard before != after else { continue }
+      if let before { obsolete.append(before) }
+      if let after { entries.append(after) }
+    }
+    for entry in obsolete.sorted() { try transaction.remove(activity, entry.bytes.span) }
+    let nothing: [UInt8] = []
+    for entry in entries.sorted() { try transaction.put(activity, entry.bytes.span, nothing.span) }
   }
 
   /// Frees the reader slots of processes that died.

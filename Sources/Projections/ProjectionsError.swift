@@ -7,6 +7,8 @@ public enum ProjectionsError: Error, Equatable, Sendable, CustomStringConvertibl
   case storage(LMDBError)
   /// A record is not what was written. The projections can be rebuilt from the log.
   case damaged(reason: String)
+  /// They were written by another version of the software.
+  case unknownFormat(String)
 
   /// The projections' error for one of the layers below.
   init(_ error: any Error) {
@@ -25,6 +27,9 @@ public enum ProjectionsError: Error, Equatable, Sendable, CustomStringConvertibl
     case .damaged(let reason):
       "the projections are damaged: \(reason); stop the service and remove the folder projections/, "
         + "which is built anew from the log at the next start"
+    case .unknownFormat(let format):
+      "the projections have format \(format), which this version doesn't know; they are built anew from the log when "
+        + "this version's daemon starts, or by sessionctl rebuild"
     }
   }
 }

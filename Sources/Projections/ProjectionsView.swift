@@ -8,6 +8,7 @@ public struct ProjectionsView: ~Copyable {
   let transaction: ReadTransaction
   let snapshots: Table
   let customers: Table
+  let activity: Table
   let checkpoints: Table
 
   /// The stored snapshot of a session, nil when there is none. It can't outlive the view.

@@ -202,6 +202,10 @@ extension SessionAPI {
 extension CustomerSession {
   /// The beginning of a session's entry that can't be read any more.
   fileprivate var stateText: String {
-    session.status == .ended ? #"{"state":"ended","carries":"# : #"{"state":"expired","carries":"#
+    switch session.status {
+    case .ended: #"{"state":"ended","carries":"#
+    case .erased: #"{"state":"erased","carries":"#
+    case .active, .expired: #"{"state":"expired","carries":"#
+    }
   }
 }

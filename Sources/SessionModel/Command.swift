@@ -42,12 +42,16 @@ public struct Command: Sendable {
     case touch
     /// End the session: logout.
     case end
+    /// Record that the session's time to live ran out, if that is still so.
+    case expire
+    /// Remove what all lives of the session held; only if it has been closed since `closedBy` or longer, unless nil.
+    case erase(closedBy: Instant?)
 
     /// Whether the caller has to say which version it means to change.
     var requiresVersion: Bool {
       switch self {
       case .replace, .patch: true
-      case .begin, .setAttribute, .removeAttribute, .touch, .end: false
+      case .begin, .setAttribute, .removeAttribute, .touch, .end, .expire, .erase: false
       }
     }
   }

@@ -47,19 +47,52 @@ public func decide(
     return accepted.fingerprint == request.fingerprint
       ? .alreadyApplied(version: accepted.version) : .reject(.idempotencyKeyReused)
   }
-  // 2. Without a live session only an upsert goes on, and it begins one.
+  // 2. What is done to sessions whether they live or not.
+  switch command.action {
+  case .expire: return expire(state, at: now, by: rules)
+  case .erase(let closedBy): return erase(state, closedBy: closedBy)
+  default: break
+  }
+  // 3. Without a live session only an upsert goes on, and it begins one.
   guard let session = state, session.isLive(at: now, timeToLive: rules.timeToLive) else {
     return begin(command, after: state, at: now, by: rules, openSessions: openSessions)
   }
-  // 3. Whoever changes a customer's context has to be that customer.
+  // 4. Whoever changes a customer's context has to be that customer.
   if let rejection = command.checkCustomer(of: session.context) { return .reject(rejection) }
-  // 4. The same request again, whose answer may have been lost.
+  // 5. The same request again, whose answer may have been lost.
   if command.repeatsLastRequest(of: session) { return .alreadyApplied(version: session.version) }
-  // 5. What the caller believes must hold.
+  // 6. What the caller believes must hold.
   if let rejection = command.checkPrecondition(on: session) { return .reject(rejection) }
-  // 6. The change itself.
+  // 7. The change itself.
   guard session.version < UInt32.max else { return .reject(.versionsExhausted) }
   return change(session, as: command.action, at: now, by: rules)
+}
+
+/// Records an expiry that still holds. After activity since it was noticed, or once it is recorded, there is nothing to do.
+private func expire(_ state: Session?, at now: Instant, by rules: DecisionRules) -> Decision {
+  guard let state else { return .reject(.sessionNotFound) }
+  guard state.status == .active, !state.isLive(at: now, timeToLive: rules.timeToLive) else {
+    return .alreadyApplied(version: state.version)
+  }
+  return state.closing(.expired)
+}
+
+/// Erases a session that holds something; `closedBy` is the condition that retention makes.
+private func erase(_ state: Session?, closedBy: Instant?) -> Decision {
+  guard let state else { return .reject(.sessionNotFound) }
+  guard state.status != .erased else { return .alreadyApplied(version: state.version) }
+  if let closedBy {
+    guard state.status != .active, state.modifiedAt <= closedBy else { return .alreadyApplied(version: state.version) }
+  }
+  return state.closing(.erased)
+}
+
+extension Session {
+  /// The event that ends the current life, or is added to one that has ended.
+  fileprivate func closing(_ kind: Event.Kind) -> Decision {
+    guard version < UInt32.max else { return .reject(.versionsExhausted) }
+    return .append(kind: kind, life: life, version: version + 1, changes: ContextChanges())
+  }
 }
 
 private func begin(
@@ -113,6 +146,8 @@ private func change(
     return .append(kind: .touched, life: session.life, version: session.version, changes: ContextChanges())
   case .end:
     return append(.ended)
+  case .expire, .erase:
+    preconditionFailure("these are decided on before")
   }
 }
 
@@ -123,7 +158,7 @@ extension Command {
     switch action {
     case .replace(let context, _): sent = context.customerID
     case .patch(let changes): sent = changes.fields.first { $0.field == .customerID }?.value
-    case .begin, .setAttribute, .removeAttribute, .touch, .end: return nil
+    case .begin, .setAttribute, .removeAttribute, .touch, .end, .expire, .erase: return nil
     }
     guard stored.customerID != nil || sent != nil else { return nil }
     switch customerProof {
@@ -144,7 +179,7 @@ extension Command {
       return true
     case .replace, .patch:
       return precondition.names(session.version - 1)
-    case .begin, .setAttribute, .removeAttribute, .touch, .end:
+    case .begin, .setAttribute, .removeAttribute, .touch, .end, .expire, .erase:
       // Legitimate repetitions that only an idempotency key can tell from a retry.
       return false
     }

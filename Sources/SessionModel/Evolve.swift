@@ -13,12 +13,17 @@ public func evolve(_ state: consuming Session?, _ event: Event) -> Session {
   next.modifiedAt = event.recordedAt
   next.lastRequest = event.request?.fingerprint
   event.changes.apply(to: &next.context)
+  next.remember(event)
   switch event.kind {
-  case .ended: next.status = .ended
-  case .expired: next.status = .expired
+  case .ended: next.close(as: .ended)
+  case .expired: next.close(as: .expired)
+  case .erased:
+    // Nothing that a payload led to may stay: the fold must come to the same without the payloads.
+    next.close(as: .erased)
+    next.lastRequest = nil
+    next.acceptedRequests = []
   default: break
   }
-  next.remember(event)
   return next
 }
 
@@ -36,6 +41,13 @@ private func begin(_ event: Event, after earlier: Session?) -> Session {
 }
 
 extension Session {
+  /// Ends the life. What stays is a skeleton with life, version and last position, so that an old session costs little
+  /// and its history is still found; what the session held stands in its events.
+  fileprivate mutating func close(as status: Status) {
+    self.status = status
+    context = SessionContext()
+  }
+
   /// Counts a version-moving event and keeps its key among those of the last ``rememberedEvents`` events.
   fileprivate mutating func remember(_ event: Event) {
     eventCount += 1

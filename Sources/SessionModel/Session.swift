@@ -8,6 +8,8 @@ public struct Session: Equatable, Sendable {
     case ended = 1
     /// Its time to live ran out and that has been recorded.
     case expired = 2
+    /// What it held was erased. No tombstone stands: the next upsert begins a new life, as new data.
+    case erased = 3
   }
 
   /// A request with an `Idempotency-Key` that this session has accepted.
@@ -39,7 +41,7 @@ public struct Session: Equatable, Sendable {
   public var version: UInt32
   /// Whether this life goes on.
   public var status: Status
-  /// What the shop keeps.
+  /// What the shop keeps; empty once the life is over.
   public var context: SessionContext
   /// When this life began.
   public var createdAt: Instant

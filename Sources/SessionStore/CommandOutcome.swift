@@ -17,7 +17,7 @@ public enum CommandOutcome: Equatable, Sendable {
 
 /// A command on its way to the writer.
 struct PendingCommand: Sendable {
-  let tenant: AuthorizedTenant
+  let tenant: TenantID
   let command: Command
   /// Unpredictable bytes for the event's payload digest, made where there is time for it.
   let salt: [UInt8]

@@ -35,8 +35,7 @@ public struct ProjectionsComparison {
   }
 
   private func run() throws {
-    let identity = try old.identity()
-    guard identity.storeID == log.storeID else { return found("the old projections belong to another log") }
+    guard try old.storeID() == log.storeID else { return found("the old projections belong to another log") }
     let late = try foldLate()
     let oldView = try old.view()
     let newView = try new.view()
@@ -47,6 +46,20 @@ public struct ProjectionsComparison {
       }
       try compareSnapshots(of: tenant, oldView, newView, late)
       try compareCustomers(of: tenant, oldView, newView, late)
+    }
+    try checkActivity()
+  }
+
+  /// Whether the old index of activity has no entries but those that the old snapshots make.
+  private func checkActivity() throws {
+    var strays: [TenantID?: Int] = [:]
+    var next: ActivityKey?
+    repeat {
+      next = try old.view().findStrayActivity(after: next, limit: 8192) { strays[$0, default: 0] += 1 }
+    } while next != nil
+    for (tenant, count) in strays {
+      let owner = tenant.map { "tenant \($0)" } ?? "no tenant"
+      found("\(owner): the old index of activity had \(count) entries that no snapshot made")
     }
   }
 
@@ -91,10 +104,14 @@ public struct ProjectionsComparison {
         found("tenant \(tenant): session \(id) had no snapshot")
       }
     }
-    try oldView.forEachSnapshot(of: tenant) { id, _ in
-      let isKnown = (try? newView.snapshot(SessionKey(tenant, id))) != nil
+    var lacking = 0
+    try oldView.forEachSnapshot(of: tenant) { id, snapshot in
+      let key = SessionKey(tenant, id)
+      let isKnown = (try? newView.snapshot(key)) != nil
       if !isKnown { found("tenant \(tenant): session \(id) had a snapshot and no event") }
+      if (try? oldView.hasActivity(of: snapshot, key)) == false { lacking += 1 }
     }
+    if lacking > 0 { found("tenant \(tenant): the old index of activity lacked \(lacking) entries") }
   }
 
   private static func changed(_ id: SessionID, of tenant: TenantID) -> String {

@@ -21,12 +21,15 @@ public final class SessionStore: Sendable {
     public var flushIntervalMilliseconds: Int
     /// The room on the disk, in bytes, below which changes are refused; 0: none is kept.
     public var diskReserveBytes: Int
+    /// How often sessions are looked for whose time has come, in milliseconds; 0: never, so that nothing happens to a
+    /// session but by command.
+    public var sweepIntervalMilliseconds: Int
 
     /// A configuration with the daemon's defaults.
     public init(
       rules: DecisionRules = DecisionRules(), environment: Environment.Options = Environment.Options(),
       queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 1000,
-      diskReserveBytes: Int = 64 << 20
+      diskReserveBytes: Int = 64 << 20, sweepIntervalMilliseconds: Int = 1000
     ) {
       self.rules = rules
       self.environment = environment
@@ -34,6 +37,7 @@ public final class SessionStore: Sendable {
       self.overlayBytes = overlayBytes
       self.flushIntervalMilliseconds = flushIntervalMilliseconds
       self.diskReserveBytes = diskReserveBytes
+      self.sweepIntervalMilliseconds = sweepIntervalMilliseconds
     }
   }
 
@@ -67,8 +71,8 @@ public final class SessionStore: Sendable {
   let overlay: Overlay
   let snapshots: SnapshotReader
   let now: @Sendable () -> Instant
-  private let observer: Observer
-  private let queue: CommandQueue
+  let observer: Observer
+  let queue: CommandQueue
   private let salts = Monitor(RandomBytes())
   private let threads = Monitor<[Thread]>([])
   private let isFailed = Atomic<Bool>(false)
@@ -132,6 +136,13 @@ public final class SessionStore: Sendable {
   public func submit(
     _ command: Command, for tenant: AuthorizedTenant,
     completion: @escaping @Sendable (CommandOutcome) -> Void
+  ) {
+    submit(command, of: tenant.id, completion: completion)
+  }
+
+  /// The same for the store's own commands, which no caller asks for.
+  func submit(
+    _ command: Command, of tenant: TenantID, completion: @escaping @Sendable (CommandOutcome) -> Void
   ) {
     guard !isFailed.load(ordering: .acquiring) else { return completion(.failed(.closed)) }
     guard !disk.isUsedUp else { return completion(.failed(.diskNearlyFull)) }
@@ -216,17 +227,38 @@ public final class SessionStore: Sendable {
   }
 
   private func maintain() {
-    var round = 0
-    while maintenance.wait(milliseconds: 1000, { $0 ? true : nil }) == nil {
-      lookAtDisk()
-      round += 1
-      guard round % 60 == 0 else { continue }
-      do {
-        try log.clearStaleReaders()
-        try projections.clearStaleReaders()
-      } catch {
-        observer.notice("\(StoreError(error))")
+    func rest(_ milliseconds: Int) -> Bool {
+      maintenance.wait(milliseconds: milliseconds) { $0 ? true : nil } == nil
+    }
+    let sweeper = Sweeper(self, pause: rest)
+    var clock = ClockWatch(wall: now(), nanoseconds: monotonicNanoseconds())
+    var nextLook: UInt64 = 0
+    var nextClearing = monotonicNanoseconds() + 60_000_000_000
+    var pause = 0
+    repeat {
+      let started = monotonicNanoseconds()
+      if let step = clock.step(wall: now(), nanoseconds: started) { observer.notice(step) }
+      if started >= nextLook {
+        lookAtDisk()
+        nextLook = started + 1_000_000_000
       }
+      if started >= nextClearing {
+        clearStaleReaders()
+        nextClearing = started + 60_000_000_000
+      }
+      // Right after the start, too: sessions may have come due while nothing ran. When there is more to do it goes on.
+      let interval = configuration.sweepIntervalMilliseconds
+      let isDone = interval == 0 || sweeper.run(milliseconds: 1000)
+      pause = isDone ? (interval == 0 ? 1000 : interval) : 0
+    } while rest(pause)
+  }
+
+  private func clearStaleReaders() {
+    do {
+      try log.clearStaleReaders()
+      try projections.clearStaleReaders()
+    } catch {
+      observer.notice("\(StoreError(error))")
     }
   }
 

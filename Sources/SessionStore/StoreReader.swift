@@ -55,12 +55,10 @@ public final class StoreReader: Sendable {
     guard Files.exists(directory.projections + "/data.mdb") else { return (nil, nil) }
     do throws(ProjectionsError) {
       let projections = try Projections(readOnly: directory.projections, options: options)
-      let identity = try projections.identity()
-      guard identity.format == Projections.currentFormat else {
-        return (nil, "the projections have format \(identity.format), which this version doesn't know")
-      }
-      guard identity.storeID == log.storeID else { return (nil, "the projections belong to another log") }
+      guard try projections.storeID() == log.storeID else { return (nil, "the projections belong to another log") }
       return (projections, nil)
+    } catch .unknownFormat(let format) {
+      return (nil, "the projections have format \(format), which this version doesn't know")
     } catch {
       return (nil, "the projections can't be read: \(error)")
     }

@@ -12,6 +12,13 @@ public final class StoreStatistics: Sendable {
     public internal(set) var commitNanoseconds = Histogram(bounds: Histogram.durationBounds)
     /// The number of rounds of the projector.
     public internal(set) var flushCount: UInt64 = 0
+    /// The number of rounds of the sweeper.
+    public internal(set) var sweepCount: UInt64 = 0
+    /// The number of sessions whose expiry the sweeper has recorded.
+    public internal(set) var expiredCount: UInt64 = 0
+    /// The number of sessions that the sweeper's last round left although their time has come, counted up to
+    /// ``Sweeper/backlogLimit``.
+    public internal(set) var sweepBacklog = 0
     /// What the logs of all tenants hold, as of a second ago at most.
     public internal(set) var census = Census()
   }
@@ -32,6 +39,17 @@ public final class StoreStatistics: Sendable {
 
   func countFlush() {
     figures.withLock { $0.flushCount += 1 }
+  }
+
+  func countExpired(_ count: Int) {
+    figures.withLock { $0.expiredCount += UInt64(count) }
+  }
+
+  func countSweep(backlog: Int) {
+    figures.withLock {
+      $0.sweepCount += 1
+      $0.sweepBacklog = backlog
+    }
   }
 
   func setCensus(_ census: Census) {

@@ -156,6 +156,9 @@ final class TenantProof {
         problems.append("the index of customers has an entry that no event made")
       }
     }
+    if projected.lackingActivity > 0 {
+      problems.append("the index of activity lacks \(projected.lackingActivity) entries")
+    }
     let lacking = customers.subtracting(projected.customers).count
     if lacking > 0 { problems.append("the index of customers lacks \(lacking) entries") }
     for problem in problems.sorted() { found(nil, problem) }
@@ -215,6 +218,8 @@ struct ProjectedTenant {
   let checkpoint: Checkpoint
   let snapshotCount: Int
   let customers: Set<CustomerKey>
+  /// How many entries the index of activity lacks that the snapshots make.
+  let lackingActivity: Int
 
   /// Looks at the projections of `tenant`; `snapshot` is given each session's digest.
   init(
@@ -223,11 +228,14 @@ struct ProjectedTenant {
     let view = try projections.view()
     checkpoint = try view.checkpoint(of: tenant)
     var count = 0
+    var lacking = 0
     try view.forEachSnapshot(of: tenant) { id, bytes in
       count += 1
       snapshot(id, sha256(bytes))
+      if (try? view.hasActivity(of: bytes, SessionKey(tenant, id))) == false { lacking += 1 }
     }
     snapshotCount = count
+    lackingActivity = lacking
     var customers: Set<CustomerKey> = []
     try view.forEachCustomer(of: tenant) { customers.insert($0) }
     self.customers = customers

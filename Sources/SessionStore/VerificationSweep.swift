@@ -45,6 +45,27 @@ final class VerificationSweep {
       }
       finish()
     }
+    checkActivity()
+  }
+
+  /// Looks for entries in the index of activity that no snapshot makes; with the snapshots those that are lacking are
+  /// found. Only here, since the index is in the order of time over all tenants.
+  private func checkActivity() {
+    guard let projections, marks == nil else { return }
+    var strays: [TenantID?: Int] = [:]
+    do throws(ProjectionsError) {
+      var next: ActivityKey?
+      repeat {
+        next = try projections.view().findStrayActivity(after: next, limit: Self.recordsPerTransaction) { tenant in
+          if tenant.map(range.contains) ?? true { strays[tenant, default: 0] += 1 }
+        }
+      } while next != nil
+    } catch {
+      found(nil, error.description)
+    }
+    for (tenant, count) in strays.sorted(by: { "\($0.key, default: "")" < "\($1.key, default: "")" }) {
+      found(nil, "the index of activity has \(count) entries that no snapshot makes", of: tenant)
+    }
   }
 
   private func otherTenants() throws(StoreError) -> [TenantID] {

@@ -78,7 +78,7 @@ struct WriterCycle {
     }
 
     mutating func decide(_ pending: PendingCommand, at time: Instant, rules: DecisionRules) {
-      let tenant = pending.tenant.id
+      let tenant = pending.tenant
       let command = pending.command
       let key = SessionKey(tenant, command.sessionID)
       let state: Session?

@@ -99,6 +99,7 @@ extension Session.Status {
     case .active: "active"
     case .ended: "ended"
     case .expired: "expired"
+    case .erased: "erased"
     }
   }
 }

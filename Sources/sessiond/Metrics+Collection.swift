@@ -62,6 +62,11 @@ extension Metrics {
       "sessiond_commit_duration_seconds", "Time of a commit of the log, the sync of the disk included.", unit: 1e9,
       [([], figures.commitNanoseconds)])
     counter("sessiond_projector_flushes_total", "Rounds of the projector.", Double(figures.flushCount))
+    counter("sessiond_sweeps_total", "Rounds of the sweeper.", Double(figures.sweepCount))
+    counter("sessiond_expired_sessions_total", "Expiries recorded by the sweeper.", Double(figures.expiredCount))
+    gauge(
+      "sessiond_sweep_backlog", "Sessions that the last round left due, counted up to 65,536 a class.",
+      Double(figures.sweepBacklog))
     let census = figures.census
     counter("sessiond_log_events_total", "Events in all logs: the sum of their last positions.", Double(census.events))
     let classes = [("small", census.small), ("medium", census.medium), ("large", census.large)]

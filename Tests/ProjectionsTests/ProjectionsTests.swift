@@ -47,6 +47,94 @@ import TestSupport
     #expect(try test.customerSessions("c2") == ["s1"])
   }
 
+  /// The sessions whose time is `second` or before, in order.
+  private func due(
+    _ test: TestProjections, _ kind: ActivityKey.Class, _ second: Int64, after: ActivityKey? = nil, limit: Int = 100
+  ) throws -> [String] {
+    try test.projections.view()
+      .due(kind, upTo: Instant(microseconds: second * 1_000_000), after: after, limit: limit).map(\.id.description)
+  }
+
+  @Test("the index of activity has an entry for each session that waits, in the order of time, by class")
+  func activity() throws {
+    let test = try TestProjections()
+    var all = Publication()
+    all.add("late", active: 9)
+    all.add("early", active: 2)
+    all.add("z", active: 5)
+    all.add("a", active: 5)
+    all.add("ancient", active: -3)
+    all.add("theirs", active: 5, of: rival)
+    all.add("c", active: 4, customer: "c1")
+    all.add("ended", status: .ended, active: 1)
+    all.add("expired", status: .expired, active: 3)
+    all.add("erased", status: .erased, active: 3)
+    try test.projections.flush(all)
+    #expect(try due(test, .anonymous, 9) == ["ancient", "early", "a", "z", "theirs", "late"])
+    #expect(try due(test, .anonymous, 5) == ["ancient", "early", "a", "z", "theirs"])
+    #expect(try due(test, .anonymous, 4) == ["ancient", "early"])
+    #expect(try due(test, .customer, 9) == ["c"])
+    #expect(try due(test, .closed, 9) == ["ended", "expired"])
+    let view = try test.projections.view()
+    #expect(try view.dueCount(.anonymous, upTo: Instant(microseconds: 5_000_000), limit: 100) == 5)
+    #expect(try view.dueCount(.anonymous, upTo: Instant(microseconds: 5_000_000), limit: 3) == 3)
+  }
+
+  @Test("due sessions come in pages, each behind the entry that the last one ended with")
+  func activityPages() throws {
+    let test = try TestProjections()
+    var all = Publication()
+    for number in 0..<25 as Range<Int64> { all.add("s\(number)", active: number / 3) }
+    try test.projections.flush(all)
+    var found: [String] = []
+    var last: ActivityKey?
+    while true {
+      let page = try test.projections.view()
+        .due(.anonymous, upTo: Instant(microseconds: 7_000_000), after: last, limit: 4)
+      found += page.map(\.id.description)
+      last = page.last?.entry
+      if page.count < 4 { break }
+    }
+    #expect(found == (try due(test, .anonymous, 7)))
+    #expect(found.count == 24)
+  }
+
+  @Test("a flush moves a session's entry in the index of activity, and erasure takes it away")
+  func activityMoves() throws {
+    let test = try TestProjections()
+    func flush(_ status: Session.Status, active: Int64, customer: String? = nil) throws {
+      var publication = Publication()
+      publication.add("s1", status: status, active: active, customer: customer)
+      try test.projections.flush(publication)
+    }
+    try flush(.active, active: 1)
+    try flush(.active, active: 5)
+    #expect(try due(test, .anonymous, 4) == [])
+    #expect(try due(test, .anonymous, 5) == ["s1"])
+    try flush(.active, active: 5, customer: "c1")
+    #expect(try due(test, .anonymous, 9) == [])
+    #expect(try due(test, .customer, 9) == ["s1"])
+    try flush(.ended, active: 7)
+    #expect(try due(test, .customer, 9) == [])
+    #expect(try due(test, .closed, 9) == ["s1"])
+    try flush(.active, active: 8)
+    #expect(try due(test, .closed, 9) == [])
+    try flush(.erased, active: 9)
+    for kind in [ActivityKey.Class.anonymous, .customer, .closed] { #expect(try due(test, kind, 99) == []) }
+    #expect(try test.projections.view().findStrayActivity(after: nil, limit: 10) { _ in Issue.record() } == nil)
+  }
+
+  @Test("projections of the format before this one are built anew, and can't be read by this version's tools")
+  func olderFormat() throws {
+    let folder = try TemporaryFolder()
+    do { _ = try TestProjections(folder) }
+    try TestProjections.damage(folder, "meta", key: Array("format".utf8), Array("1".utf8))
+    #expect(throws: ProjectionsError.unknownFormat("1")) {
+      try Projections(readOnly: folder("projections"), options: TestProjections.options)
+    }
+    #expect(try TestProjections(folder).notices.first?.contains("they have another format") == true)
+  }
+
   @Test("the sessions of a customer come in order and in pages, and of no other customer or tenant")
   func customers() throws {
     let test = try TestProjections()

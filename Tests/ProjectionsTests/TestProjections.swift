@@ -93,3 +93,22 @@ func snapshot(_ session: String, position: UInt64, of tenant: TenantID = TestPro
   let key = SessionKey(tenant, id)
   return SnapshotRecord.encode(evolve(nil, event), key: key.bytes.span)
 }
+
+extension Publication {
+  /// Takes in the snapshot of a session that was last active, or closed, at that second.
+  mutating func add(
+    _ session: String, status: Session.Status = .active, active second: Int64,
+    of tenant: TenantID = TestProjections.tenant, customer: String? = nil
+  ) {
+    merge(publication(session, position: 1, of: tenant))
+    let id = SessionID(valid: session)
+    let time = Instant(microseconds: second * 1_000_000)
+    var context = SessionContext()
+    context.customerID = customer
+    let key = SessionKey(tenant, id)
+    let state = Session(
+      life: 1, version: 1, status: status, context: context, createdAt: time, modifiedAt: time, activeAt: time,
+      lastPosition: 1, eventCount: 1, lastRequest: nil, acceptedRequests: [])
+    setSnapshot(SnapshotRecord.encode(state, key: key.bytes.span), of: key)
+  }
+}

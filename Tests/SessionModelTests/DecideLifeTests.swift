@@ -104,6 +104,73 @@ import TestSupport
         == .append(kind: .started, life: 2, version: 1, changes: begun))
   }
 
+  @Test("an expiry is recorded from its very instant on, once, as the life's next version")
+  func expire() {
+    let given = Given.started(euro).and(.patched).ruled { $0.timeToLive.anonymousSeconds = 10 }
+    var time = given.lastTime.advanced(bySeconds: 10)
+    time.microseconds -= 1
+    #expect(given.when(.expire, at: time) == .alreadyApplied(version: 2))
+    time.microseconds += 1
+    #expect(
+      given.when(.expire, at: time) == .append(kind: .expired, life: 1, version: 3, changes: ContextChanges()))
+    #expect(given.and(.expired).when(.expire, at: time) == .alreadyApplied(version: 3))
+  }
+
+  @Test("activity since an expiry was noticed makes recording it nothing, and so does an end or an endless life")
+  func expireOvertaken() {
+    let given = Given.started(euro).ruled { $0.timeToLive.anonymousSeconds = 10 }
+    let time = given.lastTime.advanced(bySeconds: 10)
+    #expect(given.and(.touched).when(.expire, at: time) == .alreadyApplied(version: 1))
+    #expect(given.and(.patched, .one(.customerID, "c1")).when(.expire, at: time) == .alreadyApplied(version: 2))
+    #expect(given.and(.ended).when(.expire, at: time.advanced(bySeconds: 99)) == .alreadyApplied(version: 2))
+    #expect(given.ruled { $0.timeToLive.anonymousSeconds = 0 }.when(.expire, at: time) == .alreadyApplied(version: 1))
+    #expect(Given.nothing.when(.expire, at: time) == .reject(.sessionNotFound))
+  }
+
+  @Test("erasure is recorded whether the session lives, has expired or was ended, and once")
+  func erase() {
+    let given = Given.started(euro).and(.patched)
+    for (past, version) in [(given, 3 as UInt32), (given.and(.expired), 4), (given.and(.ended), 4)] {
+      #expect(
+        past.when(.erase(closedBy: nil), at: past.lastTime.advanced(bySeconds: 9_999_999))
+          == .append(kind: .erased, life: 1, version: version, changes: ContextChanges()))
+      #expect(past.and(.erased).when(.erase(closedBy: nil)) == .alreadyApplied(version: version))
+    }
+    #expect(Given.nothing.when(.erase(closedBy: nil)) == .reject(.sessionNotFound))
+  }
+
+  @Test("retention erases what has been closed for long enough, and nothing that lives again")
+  func retention() {
+    let given = Given.started(euro)
+    let closed = given.and(.ended)
+    let time = closed.lastTime
+    let earlier = Instant(microseconds: time.microseconds - 1)
+    #expect(
+      closed.when(.erase(closedBy: time))
+        == .append(kind: .erased, life: 1, version: 3, changes: ContextChanges()))
+    #expect(closed.when(.erase(closedBy: earlier)) == .alreadyApplied(version: 2))
+    #expect(given.when(.erase(closedBy: .init(microseconds: .max))) == .alreadyApplied(version: 1))
+    #expect(closed.and(.started).when(.erase(closedBy: .init(microseconds: .max))) == .alreadyApplied(version: 1))
+  }
+
+  @Test("an erased session is absent, and has no tombstone: the next upsert begins a new life at once")
+  func afterErasure() {
+    for given in [Given.started(euro).and(.ended).and(.erased), Given.started(euro).and(.erased)] {
+      for action in mutations { #expect(given.when(action, naming: 3) == .reject(.sessionNotFound)) }
+      #expect(
+        given.when(.replace(euro, upsert: true), at: given.lastTime)
+          == .append(kind: .started, life: 2, version: 1, changes: begun))
+    }
+  }
+
+  @Test("an erased session remembers no idempotency key and no request")
+  func erasedMemory() {
+    let given = Given.started(euro, key: key(1)).and(.erased)
+    #expect(
+      given.when(.replace(euro, upsert: true), fingerprint: Given.fingerprint(0), key: key(1))
+        == .append(kind: .started, life: 2, version: 1, changes: begun))
+  }
+
   @Test("customers' sessions have a time to live of their own; 0 is for ever")
   func classes() {
     let customer = SessionContext([.customerID: "c1"])

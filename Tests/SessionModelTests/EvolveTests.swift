@@ -27,7 +27,7 @@ import TestSupport
   func total(_ seed: UInt64) {
     var randomness = SeededRandomness(seed: seed)
     for kind in Event.Kind.allCases {
-      for status in [nil, .active, .ended, .expired] as [Session.Status?] {
+      for status in [nil, .active, .ended, .expired, .erased] as [Session.Status?] {
         for _ in 0..<20 {
           var state = status == nil ? nil : randomness.session()
           if let status { state?.status = status }
@@ -108,6 +108,39 @@ import TestSupport
       request: RequestMark(
         fingerprint: randomness.fingerprint(), key: randomness.chance(3) ? randomness.fingerprint(few: true) : nil),
       origin: Origin(actor: "test"))
+  }
+
+  @Test("a life that is over leaves a skeleton: position, version and keys, and nothing of the context")
+  func skeleton() {
+    let context = SessionContext([.customerID: "c1", .currency: "EUR"], attributes: [Attribute("a", "1")])
+    for kind in [Event.Kind.ended, .expired] {
+      let state = Given.started(context, key: key(1)).and(kind).state
+      #expect(state?.context == SessionContext())
+      #expect(state?.version == 2)
+      #expect(state?.lastPosition == 2)
+      #expect(state?.acceptedRequests.map(\.key) == [key(1)])
+    }
+  }
+
+  @Test("erasure leaves nothing that a payload led to: it folds to the same with the payloads and without")
+  func erasure() {
+    let context = SessionContext([.customerID: "c1"], attributes: [Attribute("a", "1")])
+    let given = Given.started(context, key: key(1)).and(.patched, .one(.currency, "EUR"), key: key(2)).and(.touched)
+      .and(.ended, key: key(3)).and(.started, .one(.customerID, "c2"), key: key(4)).and(.erased)
+    let state = given.state
+    #expect(state?.status == .erased)
+    #expect(state?.context == SessionContext())
+    #expect(state?.acceptedRequests == [])
+    #expect(state?.lastRequest == nil)
+    #expect(state?.eventCount == 5)
+    let emptied = given.events.map { event in
+      var event = event
+      event.changes = ContextChanges()
+      event.request = nil
+      event.origin = Origin(actor: "")
+      return event
+    }
+    #expect(emptied.reduce(nil as Session?) { evolve($0, $1) } == state)
   }
 
   @Test("an event whose payload was erased folds and keeps version and times")

@@ -32,12 +32,17 @@ struct NaiveSession {
       if event.kind == .touched { return }
       version = event.version
       times["modified"] = time
-      if event.kind == .ended { status = "ended" }
-      if event.kind == .expired { status = "expired" }
     }
     change(event.changes)
     lastFingerprint = event.request.map(\.fingerprint)
     moves.append(event.request.flatMap { mark in mark.key.map { ($0, mark.fingerprint, event.version) } })
+    guard !isFirst, [.ended, .expired, .erased].contains(event.kind) else { return }
+    status = "\(event.kind)"
+    (fields, attributeOrder, attributes) = ([:], [], [:])
+    if event.kind == .erased {
+      lastFingerprint = nil
+      moves = moves.map { _ in nil }
+    }
   }
 
   private mutating func change(_ changes: ContextChanges) {

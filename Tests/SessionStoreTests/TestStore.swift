@@ -28,7 +28,8 @@ final class TestStore {
     configure: (inout SessionStore.Configuration) -> Void = { _ in }
   ) throws {
     let heard = Heard()
-    var configuration = SessionStore.Configuration(environment: Self.environment)
+    var configuration = SessionStore.Configuration(
+      environment: Self.environment, flushIntervalMilliseconds: 50, sweepIntervalMilliseconds: 0)
     configure(&configuration)
     self.folder = try folder ?? TemporaryFolder()
     self.clock = clock
@@ -67,6 +68,16 @@ final class TestStore {
       preconditionFailure("the store answers nothing")
     }
     return outcome
+  }
+
+  /// Does what is due to sessions, as the maintenance thread would now; the projections must be flushed.
+  @discardableResult
+  func sweep() -> Bool { Sweeper(store) { _ in true }.run(milliseconds: 60_000) }
+
+  /// Waits until all that was written is in the projections.
+  func flushed() {
+    let never = Monitor(())
+    while store.usage.overlayEvents > 0 { never.wait(milliseconds: 2) { _ in nil as Void? } }
   }
 
   /// The document of a session as text, nil when there is none.

@@ -122,11 +122,12 @@ import TestSupport
     try change(folder, "snapshots", key, [1, 2, 3])
     #expect(try problems(folder) == ["tenant acme: the snapshot of session s1 is not the fold of its events"])
     try change(folder, "snapshots", key, nil)
-    #expect(try problems(folder) == ["tenant acme: session s1 has no snapshot"])
+    let stray = "tenant acme: the index of activity has 1 entries that no snapshot makes"
+    #expect(try problems(folder) == ["tenant acme: session s1 has no snapshot", stray])
     try change(folder, "snapshots", SessionKey(tenant, SessionID(valid: "s9")).bytes, [1])
     #expect(
       try Set(problems(folder)) == [
-        "tenant acme: session s1 has no snapshot", "tenant acme: session s9 has a snapshot and no event",
+        "tenant acme: session s1 has no snapshot", "tenant acme: session s9 has a snapshot and no event", stray,
       ])
   }
 
@@ -143,6 +144,28 @@ import TestSupport
     try change(folder, "customers", key, [])
     try change(folder, "customers", CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes, [])
     #expect(try problems(folder) == ["tenant acme: the index of customers has an entry that no event made"])
+  }
+
+  @Test("entries of the index of activity that are missing or too many are found")
+  func activity() throws {
+    let folder = try TemporaryFolder()
+    do { try TestStore(folder).send(.begin("s1")) }
+    #expect(try problems(folder) == [])
+    let time = UInt64(bitPattern: Instant.start.microseconds) ^ 1 << 63
+    func key(_ kind: UInt8, _ session: String) -> [UInt8] {
+      var key = [kind]
+      key.appendBigEndian(time)
+      return key + SessionKey(tenant, SessionID(valid: session)).bytes
+    }
+    try change(folder, "activity", key(1, "s1"), nil)
+    #expect(try problems(folder) == ["tenant acme: the index of activity lacks 1 entries"])
+    try change(folder, "activity", key(1, "s1"), [])
+    #expect(try problems(folder) == [])
+    try change(folder, "activity", key(2, "s1"), [])
+    try change(folder, "activity", key(3, "s7"), [])
+    #expect(try problems(folder) == ["tenant acme: the index of activity has 2 entries that no snapshot makes"])
+    try change(folder, "activity", [1, 2, 3], [])
+    #expect(try problems(folder).contains("the index of activity has 1 entries that no snapshot makes"))
   }
 
   @Test("a store that isn't there is told")

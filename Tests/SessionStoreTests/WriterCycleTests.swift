@@ -129,7 +129,7 @@ final class TestCycle {
   ) throws(StoreError) -> [CommandOutcome] {
     let batch = commands.map { tenant, command in
       PendingCommand(
-        tenant: tenant.authorized, command: command, salt: [UInt8](repeating: 1, count: Frame.saltByteCount)
+        tenant: tenant, command: command, salt: [UInt8](repeating: 1, count: Frame.saltByteCount)
       ) { _ in Issue.record("the cycle leaves the answers to its caller") }
     }
     return try cycle.run(batch, rules: rules)

@@ -66,7 +66,7 @@ extension SeededRandomness {
   /// A state with any parts.
   public mutating func session() -> Session {
     Session(
-      life: number(1 ... .max), version: number(1 ... .max), status: pick([.active, .ended, .expired]),
+      life: number(1 ... .max), version: number(1 ... .max), status: pick([.active, .ended, .expired, .erased]),
       context: context(), createdAt: instant(), modifiedAt: instant(), activeAt: instant(),
       lastPosition: next(), eventCount: next(), lastRequest: chance(2) ? nil : fingerprint(),
       acceptedRequests: (0..<number(0...Session.rememberedEvents)).map { _ in

@@ -75,6 +75,8 @@ public struct SnapshotView: ~Escapable {
     self.bytes = body
   }
 
+  /// Whether its life goes on; nil when the stored number is none.
+  public var status: Session.Status? { Session.Status(rawValue: bytes[1]) }
   /// Which life of the session id this is.
   public var life: UInt32 { bytes.loadLittleEndian(at: 4) }
   /// The session's version.

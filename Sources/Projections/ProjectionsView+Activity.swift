@@ -1,0 +1,120 @@
+internal import LMDB
+internal import Platform
+internal import SessionCodec
+public import SessionModel
+
+/// A session whose time may have come.
+public struct DueSession: Sendable {
+  /// Its entry, to go on behind it.
+  public let entry: ActivityKey
+  /// Whose it is.
+  public let tenant: TenantID
+  /// Its name.
+  public let id: SessionID
+}
+
+extension ProjectionsView {
+  /// The sessions of a class whose time is `time` or before, in that order: at most `limit` behind `entry`.
+  public borrowing func due(
+    _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, limit: Int
+  ) throws(ProjectionsError) -> [DueSession] {
+    var found: [DueSession] = []
+    do {
+      try forEachDue(kind, upTo: time, after: entry) { entry in
+        let (tenant, id) = try entry.session()
+        found.append(DueSession(entry: entry, tenant: tenant, id: id))
+        return found.count < limit
+      }
+    } catch {
+      throw ProjectionsError(error)
+    }
+    return found
+  }
+
+  /// How many sessions of a class have that time or an earlier one, counted up to `limit`.
+  public borrowing func dueCount(
+    _ kind: ActivityKey.Class, upTo time: Instant, limit: Int
+  ) throws(ProjectionsError) -> Int {
+    var count = 0
+    do {
+      try forEachDue(kind, upTo: time, after: nil) { _ in
+        count += 1
+        return count < limit
+      }
+    } catch {
+      throw ProjectionsError(error)
+    }
+    return count
+  }
+
+  private borrowing func forEachDue(
+    _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, _ body: (ActivityKey) throws -> Bool
+  ) throws {
+    // Behind all entries of that very time: what follows the time in a key is the name of a tenant, in letters.
+    let end = ActivityKey.prefix(kind, time) + [UInt8.max]
+    var cursor = try transaction.cursor(activity)
+    let start = entry?.bytes ?? [kind.rawValue]
+    var next = try cursor.seek(start.span)
+    while let found = next, found.key.precedes(end.span) {
+      let isNew = entry.map { !$0.bytes.span.isEqual(to: found.key) } ?? true
+      if isNew {
+        guard try body(ActivityKey(stored: found.key)) else { return }
+      }
+      next = try cursor.next()
+    }
+  }
+
+  /// Whether the index has the entry that the snapshot of a session makes, if it makes one.
+  public borrowing func hasActivity(of snapshot: Span<UInt8>, _ key: SessionKey) throws(ProjectionsError) -> Bool {
+    guard let entry = ActivityKey(snapshot: snapshot, of: key) else { return true }
+    do throws(LMDBError) {
+      return try transaction.value(activity, entry.bytes.span) != nil
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// Looks at up to `limit` entries of the index behind `entry`; tells `found` whose they are where no snapshot makes
+  /// them, nil where the key can't be one. Returns where to go on, nil at the end.
+  public borrowing func findStrayActivity(
+    after entry: ActivityKey?, limit: Int, _ found: (TenantID?) -> Void
+  ) throws(ProjectionsError) -> ActivityKey? {
+    do {
+      var cursor = try transaction.cursor(activity)
+      let start = entry?.bytes ?? [0]
+      var next = try cursor.seek(start.span)
+      var last: ActivityKey?
+      var count = 0
+      while let stored = next, count < limit {
+        count += 1
+        let current = ActivityKey(stored: stored.key)
+        last = current
+        if current != entry {
+          if let (tenant, id) = try? current.session() {
+            let key = SessionKey(tenant, id)
+            let snapshot = try transaction.value(snapshots, key.bytes.span)
+            let expected = ActivityKey(snapshot: snapshot, of: key)
+            if expected != current, !Self.isDamaged(snapshot, key) { found(tenant) }
+          } else {
+            found(nil)
+          }
+        }
+        next = try cursor.next()
+      }
+      return count < limit ? nil : last
+    } catch {
+      throw ProjectionsError(error)
+    }
+  }
+
+  /// Whether there is a snapshot that can't be read, so that nobody knows what entry it made.
+  private static func isDamaged(_ snapshot: Span<UInt8>?, _ key: SessionKey) -> Bool {
+    guard let snapshot else { return false }
+    do throws(DamagedRecord) {
+      _ = try SnapshotView(snapshot, key: key.bytes.span)
+      return false
+    } catch {
+      return true
+    }
+  }
+}

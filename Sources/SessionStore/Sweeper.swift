@@ -1,0 +1,155 @@
+internal import Platform
+internal import Projections
+internal import SessionCodec
+internal import SessionModel
+
+/// Finds sessions whose time has come, in the index of activity, and has the writer record it.
+///
+/// The index is as old as the last flush, so that a session may have been active since: what it says is only a reason to
+/// ask. The writer decides on each command as on any other, in the newest state.
+final class Sweeper {
+  private unowned let store: SessionStore
+  /// Waits for so many milliseconds; returns false at once when the store is stopping.
+  private let pause: (_ milliseconds: Int) -> Bool
+  /// How far each class has been gone through in a sweep that isn't done; what is behind it comes first, since what is
+  /// before it may have been recorded, but not flushed.
+  private var places: [ActivityKey.Class: ActivityKey] = [:]
+  private var lastProblem: String?
+
+  /// How many commands are given to the writer at once.
+  private let stepSize: Int
+  /// With so many commands of others waiting, the writer gets no more of these.
+  private let deepQueue: Int
+  /// How far due sessions are counted.
+  static let backlogLimit = 65_536
+
+  init(_ store: SessionStore, pause: @escaping (_ milliseconds: Int) -> Bool) {
+    self.store = store
+    self.pause = pause
+    let capacity = store.configuration.queueCapacity
+    stepSize = min(256, max(1, capacity / 4))
+    deepQueue = min(512, max(1, capacity / 4))
+  }
+
+  /// What is done to the due sessions of a class.
+  private struct Sweep {
+    let kind: ActivityKey.Class
+    /// The last time of activity that is due.
+    let limit: Instant
+    let action: Command.Action
+    let actor: String
+    let count: (Int) -> Void
+  }
+
+  private func sweeps(at now: Instant) -> [Sweep] {
+    let timeToLive = store.configuration.rules.timeToLive
+    let statistics = store.statistics
+    func expiry(_ kind: ActivityKey.Class, _ seconds: Int64) -> Sweep? {
+      guard seconds > 0 else { return nil }
+      return Sweep(
+        kind: kind, limit: now.advanced(bySeconds: -seconds), action: .expire, actor: "expiry",
+        count: { statistics.countExpired($0) })
+    }
+    return [expiry(.anonymous, timeToLive.anonymousSeconds), expiry(.customer, timeToLive.customerSeconds)]
+      .compactMap { $0 }
+  }
+
+  /// Sweeps until nothing is due, `milliseconds` have passed, or the store is stopping; returns whether nothing is left
+  /// to do now.
+  func run(milliseconds: Int) -> Bool {
+    let deadline = monotonicNanoseconds() + UInt64(milliseconds) * 1_000_000
+    let now = store.now()
+    var isDone = true
+    do throws(ProjectionsError) {
+      for sweep in sweeps(at: now) where isDone {
+        isDone = try run(sweep, until: deadline)
+      }
+      var backlog = 0
+      if !isDone { for sweep in sweeps(at: now) { backlog += try count(sweep) } }
+      store.statistics.countSweep(backlog: backlog)
+      lastProblem = nil
+    } catch {
+      isDone = true
+      if lastProblem != error.description { store.observer.notice("sessions that are due can't be found: \(error)") }
+      lastProblem = error.description
+    }
+    return isDone
+  }
+
+  private func count(_ sweep: Sweep) throws(ProjectionsError) -> Int {
+    try store.projections.view().dueCount(sweep.kind, upTo: sweep.limit, limit: Self.backlogLimit)
+  }
+
+  private func run(_ sweep: Sweep, until deadline: UInt64) throws(ProjectionsError) -> Bool {
+    while true {
+      guard !store.disk.isUsedUp else { return true }
+      guard waitForCalm(until: deadline) else { return false }
+      // 1. The next due entries, of which some may have been recorded or overtaken by activity that isn't flushed.
+      let entries = try store.projections.view().due(
+        sweep.kind, upTo: sweep.limit, after: places[sweep.kind], limit: stepSize)
+      let due = entries.filter { isStillDue($0, sweep) }
+      // 2. Their commands. The next ones are only looked for when the answers to these are there.
+      let started = monotonicNanoseconds()
+      let others = store.statistics.commandCount
+      guard submit(due, sweep) else {
+        _ = pause(10)
+        return false
+      }
+      guard entries.count == stepSize else {
+        places[sweep.kind] = nil
+        return true
+      }
+      places[sweep.kind] = entries.last?.entry
+      // 3. While others write, they get as much time as this took.
+      let milliseconds = Int((monotonicNanoseconds() - started) / 1_000_000)
+      if store.statistics.commandCount - others > UInt64(due.count), !pause(max(1, milliseconds)) { return false }
+    }
+  }
+
+  /// Whether what isn't flushed yet of a session leaves it due.
+  private func isStillDue(_ session: DueSession, _ sweep: Sweep) -> Bool {
+    let key = SessionKey(session.tenant, session.id)
+    guard let snapshot = store.overlay.snapshot(key) else { return true }
+    guard let entry = ActivityKey(snapshot: snapshot.span, of: key) else { return false }
+    return entry.isDue(sweep.kind, upTo: sweep.limit)
+  }
+
+  /// Hands the commands to the writer and waits for its answers. Returns false when it takes no more for now.
+  private func submit(_ sessions: [DueSession], _ sweep: Sweep) -> Bool {
+    guard !sessions.isEmpty else { return true }
+    struct Answers {
+      var missing: Int
+      var accepted = 0
+      var isRefused = false
+    }
+    let answers = Monitor(Answers(missing: sessions.count))
+    for session in sessions {
+      let command = Command(
+        sessionID: session.id, action: sweep.action, request: nil, origin: Origin(actor: sweep.actor))
+      store.submit(command, of: session.tenant) { outcome in
+        let isLast = answers.withLock { answers in
+          answers.missing -= 1
+          switch outcome {
+          case .accepted: answers.accepted += 1
+          case .overloaded, .failed: answers.isRefused = true
+          case .alreadyApplied, .rejected: break
+          }
+          return answers.missing == 0
+        }
+        if isLast { answers.signal { _ in } }
+      }
+    }
+    let (accepted, isRefused) = answers.wait { $0.missing == 0 ? ($0.accepted, $0.isRefused) : nil }
+    if accepted > 0 { sweep.count(accepted) }
+    return !isRefused
+  }
+
+  /// Waits while the writer has much to do. Returns false when it still had at `deadline`.
+  private func waitForCalm(until deadline: UInt64) -> Bool {
+    while monotonicNanoseconds() < deadline {
+      if store.queueDepth < deepQueue { return true }
+      guard pause(5) else { return false }
+    }
+    return false
+  }
+}

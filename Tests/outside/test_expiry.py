@@ -1,0 +1,133 @@
+"""Sessions that end by themselves or by command: exact expiry, its record by the sweeper, tombstones and new lives."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from daemon import path_of
+from test_metrics import figures
+from test_sessionctl import control
+
+
+def events(daemon, session: str, tenant: str = "acme") -> list[dict]:
+    answer = daemon.request("GET", path_of(session, "events", tenant=tenant))
+    assert answer.status == 200, answer
+    return list(reversed(answer.json()["events"]))
+
+
+def kinds(daemon, session: str, tenant: str = "acme") -> list[str]:
+    return [event["type"].removeprefix("session.").removesuffix(".v1") for event in events(daemon, session, tenant)]
+
+
+def begin(daemon, session: str, document: dict | None = None, tenant: str = "acme"):
+    answer = daemon.request("PUT", path_of(session, tenant=tenant, query="upsert=true"), document or {"currency": "EUR"})
+    assert answer.status == 204, answer
+
+
+def await_kinds(daemon, session: str, expected: list[str], tenant: str = "acme", seconds: float = 15):
+    deadline = time.monotonic() + seconds
+    while kinds(daemon, session, tenant) != expected:
+        assert time.monotonic() < deadline, f"{kinds(daemon, session, tenant)} instead of {expected}\n{daemon.stderr}"
+        time.sleep(0.05)
+
+
+def value(daemon, name: str) -> float:
+    return figures(daemon)[name]["samples"][("", ())]
+
+
+def config(**settings) -> dict:
+    return {"anonymousTTLSeconds": 2, "storage": {"flushIntervalMilliseconds": 50}} | settings
+
+
+def test_expiry_is_exact_on_read_and_recorded_once(new_daemon):
+    daemon = new_daemon(config=config()).start()
+    before = time.monotonic()
+    begin(daemon, "s1")
+    after = time.monotonic()
+    begin(daemon, "customer", {"customerId": "c1"})
+    while (answer := daemon.request("GET", path_of("s1"))).status == 200:
+        assert time.monotonic() - after < 2.2, "it is read after its time"
+    assert answer.status == 404
+    assert time.monotonic() - before >= 2, "it is gone before its time"
+    assert daemon.request("POST", path_of("s1", "attributes"), {"key": "a", "value": 1}).status == 404
+    await_kinds(daemon, "s1", ["started", "expired"])
+    recorded = events(daemon, "s1")[1]
+    assert recorded["actor"] == "expiry" and recorded["data"] == {} and recorded["sessionversion"] == 2
+    time.sleep(1.5)
+    assert kinds(daemon, "s1") == ["started", "expired"]
+    assert kinds(daemon, "customer") == ["started"]
+    assert daemon.request("GET", path_of("customer")).status == 200
+    assert value(daemon, "sessiond_expired_sessions_total") == 1
+    assert value(daemon, "sessiond_sweeps_total") >= 1
+    assert value(daemon, "sessiond_sweep_backlog") == 0
+    assert control(daemon.data, "verify").status == 0
+
+
+def test_activity_moves_the_expiry(new_daemon):
+    daemon = new_daemon(config=config()).start()
+    begin(daemon, "s1")
+    headers = {"session-id": "s1"}
+    for _ in range(8):
+        time.sleep(0.5)
+        assert daemon.request("GET", "/session-context/acme/me/context", headers=headers).status == 200
+    found = kinds(daemon, "s1")
+    assert found[0] == "started" and set(found[1:]) == {"touched"}
+    await_kinds(daemon, "s1", [*kinds(daemon, "s1"), "expired"])
+
+
+def test_a_new_life_begins_after_an_expiry_recorded_or_not(new_daemon):
+    daemon = new_daemon(config=config(anonymousTTLSeconds=1)).start()
+    begin(daemon, "s1", {"currency": "EUR"})
+    await_kinds(daemon, "s1", ["started", "expired"])
+    begin(daemon, "s1", {"language": "de"})
+    document = daemon.request("GET", path_of("s1")).json()
+    assert document["metadata"]["version"] == 1 and document["language"] == "de" and "currency" not in document
+    assert [event["sessionlife"] for event in events(daemon, "s1")] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_what_came_due_while_nothing_ran_is_recorded_after_the_start(new_daemon, ending):
+    daemon = new_daemon(config=config()).start()
+    for number in range(600):
+        begin(daemon, f"s{number}", tenant="acme" if number % 2 else "beta")
+    daemon.signal(ending)
+    time.sleep(2.1)
+    daemon.start()
+    for number in (0, 1, 299, 598, 599):
+        tenant = "acme" if number % 2 else "beta"
+        assert daemon.request("GET", path_of(f"s{number}", tenant=tenant)).status == 404
+        await_kinds(daemon, f"s{number}", ["started", "expired"], tenant)
+    deadline = time.monotonic() + 15
+    while (count := value(daemon, "sessiond_expired_sessions_total")) < 600:
+        assert time.monotonic() < deadline, f"{count} expiries"
+        time.sleep(0.05)
+    assert daemon.terminate() == 0
+    assert control(daemon.data, "verify").status == 0
+    assert control(daemon.data, "rebuild").status == 0, "the old projections weren't what the log folds to"
+
+
+def test_late_saves_get_410_until_the_tombstone_falls(new_daemon):
+    daemon = new_daemon(config=config(tombstoneSeconds=2)).start()
+    begin(daemon, "s1", {"currency": "EUR", "context": {"a": 1}})
+    assert daemon.request("DELETE", path_of("s1")).status == 204
+    ended = time.monotonic()
+    assert daemon.request("GET", path_of("s1")).status == 404
+    assert daemon.request("PATCH", path_of("s1"), {"metadata": {"version": 2}}).status == 410
+    while (answer := daemon.request("PUT", path_of("s1", query="upsert=true"), {"language": "de"})).status == 410:
+        assert time.monotonic() - ended < 3
+        time.sleep(0.02)
+    assert answer.status == 204 and time.monotonic() - ended >= 1.9
+    document = daemon.request("GET", path_of("s1")).json()
+    assert document["metadata"]["version"] == 1 and "currency" not in document and "context" not in document
+
+
+def test_an_ended_session_leaves_a_skeleton_in_the_projections(new_daemon):
+    daemon = new_daemon(config=config()).start()
+    begin(daemon, "s1", {"currency": "EUR", "context": {"secret": "sw0rdfish" * 20}})
+    assert daemon.request("DELETE", path_of("s1")).status == 204
+    shown = control(daemon.data, "show", "acme", "s1", "--json").json()
+    assert shown["state"] == "ended" and "currency" not in shown["document"] and "context" not in shown["document"]
+    before = control(daemon.data, "show", "acme", "s1", "--version", "1", "--json").json()
+    assert before["document"]["currency"] == "EUR"
