@@ -38,6 +38,20 @@ public struct LogRecord: Equatable, Sendable {
   }
 }
 
+/// A record's place: whose log, and where in it.
+public struct LogPlace: Hashable, Sendable {
+  /// Whose log.
+  public var tenant: TenantID
+  /// The position in it.
+  public var position: UInt64
+
+  /// The place at `position` of `tenant`'s log.
+  public init(tenant: TenantID, position: UInt64) {
+    self.tenant = tenant
+    self.position = position
+  }
+}
+
 /// What came of an append.
 public enum AppendOutcome: Equatable, Sendable {
   /// All records are durable.
@@ -53,9 +67,22 @@ public protocol CommitLog: Sendable {
   /// The end of `tenant`'s log.
   func tail(of tenant: TenantID) throws(EventLogError) -> LogTail
 
-  /// Makes all records durable, in order, or none of them.
+  /// Makes all records durable, in order, and takes salt and payload from those that are erased: all of it, or nothing.
   ///
-  /// - Parameter tails: for each tenant in the batch the position that its log must end at before.
+  /// - Parameters:
+  ///   - erased: places of records that are in the log or in the batch. Headers, digests and chains stay.
+  ///   - tails: for each tenant in the batch the position that its log must end at before.
   /// - Throws: when it is unknown whether the batch is durable; then the process must end and recover.
-  func append(_ batch: [LogRecord], expecting tails: [TenantID: UInt64]) throws(EventLogError) -> AppendOutcome
+  func append(
+    _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]
+  ) throws(EventLogError) -> AppendOutcome
+}
+
+extension CommitLog {
+  /// Appends without erasing anything.
+  public func append(
+    _ batch: [LogRecord], expecting tails: [TenantID: UInt64]
+  ) throws(EventLogError) -> AppendOutcome {
+    try append(batch, erasing: [], expecting: tails)
+  }
 }

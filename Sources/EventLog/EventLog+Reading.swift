@@ -118,6 +118,38 @@ extension EventLog {
     }
   }
 
+  /// The positions of what erasing a session has to take the payload from: its events from `last` backwards that hold
+  /// one, newest first. An earlier erasure has done so for all before it, and its own record tells who erased, and stays.
+  ///
+  /// Throws when one of the records is damaged, missing or of another session.
+  public func erasablePositions(
+    _ session: SessionID, of tenant: TenantID, from last: UInt64
+  ) throws(EventLogError) -> [UInt64] {
+    var positions: [UInt64] = []
+    var isDone = false
+    var next = last
+    let name = Array(session.description.utf8)
+    while next > 0 && !isDone {
+      next = try walk(tenant, from: next, limit: 1024) { frame throws(DamagedRecord) in
+        guard frame.sessionID.isEqual(to: name.span) else { throw DamagedRecord("the record is another session's") }
+        isDone = frame.kind == Event.Kind.erased.rawValue
+        if !isDone && !frame.isErased { positions.append(frame.position) }
+        return !isDone
+      }
+    }
+    return positions
+  }
+
+  /// Whether the payload of the record at `position` was erased. Throws when the record is damaged or missing.
+  public func isErased(_ tenant: TenantID, _ position: UInt64) throws(EventLogError) -> Bool {
+    do {
+      let reader = try environment.read()
+      return try withFrame(reader, tenant, position) { $0.isErased }
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
   /// The position of `tenant`'s last record that was accepted at or before `time`, 0 when there is none.
   /// Looks at as many records as the position has bits: times never go back within a log.
   public func lastPosition(of tenant: TenantID, at time: Instant) throws(EventLogError) -> UInt64 {

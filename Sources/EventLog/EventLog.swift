@@ -1,5 +1,6 @@
 public import LMDB
 internal import Platform
+internal import SessionCodec
 public import SessionModel
 
 /// The log of all tenants in one LMDB environment: the only thing that has to be durable.
@@ -39,11 +40,11 @@ public final class EventLog: CommitLog {
     try transaction.commit()
   }
 
-  /// Appends the batch in one transaction. See ``CommitLog/append(_:expecting:)``.
+  /// Appends the batch, and erases, in one transaction. See ``CommitLog/append(_:erasing:expecting:)``.
   public func append(
-    _ batch: [LogRecord], expecting tails: [TenantID: UInt64]
+    _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]
   ) throws(EventLogError) -> AppendOutcome {
-    do throws(LMDBError) {
+    do {
       var transaction = try environment.write()
       for (tenant, expected) in tails {
         guard try Self.lastPosition(transaction.cursor(events), tenant) == expected else { return .tailMoved(tenant) }
@@ -51,11 +52,24 @@ public final class EventLog: CommitLog {
       for record in batch {
         try transaction.insert(events, LogSchema.key(record.tenant, record.position).span, record.frame.span)
       }
+      for place in erased { try erase(place, &transaction) }
       try transaction.commit()
       return .committed
     } catch {
-      throw .storage(error)
+      throw EventLogError(error)
     }
+  }
+
+  private func erase(_ place: LogPlace, _ transaction: inout WriteTransaction) throws {
+    let key = LogSchema.key(place.tenant, place.position)
+    let skeleton: [UInt8]
+    do throws(DamagedRecord) {
+      guard let value = try? transaction.value(events, key.span) else { throw DamagedRecord("the record is missing") }
+      skeleton = try Self.frame(value, key.span, place.tenant, place.position).withoutPayload(key: key.span)
+    } catch {
+      throw EventLogError.damaged(tenant: place.tenant, position: place.position, reason: error.reason)
+    }
+    try transaction.put(events, key.span, skeleton.span)
   }
 
   /// The position of a tenant's last record, 0 when there is none.

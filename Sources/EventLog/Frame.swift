@@ -138,6 +138,14 @@ public struct FrameView: ~Escapable {
   /// Whether salt and payload have been erased.
   public var isErased: Bool { bytes.count == headerEnd + 2 * Digest.byteCount }
 
+  /// The record under `key` as it is once salt and payload are erased: all that the chain covers stays.
+  func withoutPayload(key: Span<UInt8>) -> [UInt8] {
+    var skeleton = [UInt8](copying: bytes.extracting(0..<headerEnd + 2 * Digest.byteCount))
+    skeleton.storeLittleEndian(
+      checksum(skeleton.span.extracting(8..<skeleton.count), seed: checksum(key)), at: 0)
+    return skeleton
+  }
+
   private var secret: Span<UInt8> {
     @_lifetime(copy self)
     get { bytes.extracting(headerEnd + 2 * Digest.byteCount..<bytes.count) }

@@ -33,20 +33,15 @@ public final class Overlay: Sendable {
     return state.withLock { $0.active.snapshots[key] ?? $0.flushing?.snapshots[key] }
   }
 
-  /// The sessions after `session` that carry a customer's id by entries that are not flushed yet, in no order.
-  public func sessions(of customer: String, in tenant: TenantID, after session: SessionID?) -> [SessionID] {
-    guard isOccupied.load(ordering: .sequentiallyConsistent) else { return [] }
-    let prefix = CustomerKey.prefix(tenant, customer: customer)
-    let start = prefix + Array((session?.description ?? "").utf8)
-    let keys = state.withLock { state in
-      [state.active, state.flushing].compactMap { $0 }.flatMap { part in
-        part.customers.filter { $0.bytes.starts(with: prefix) }
-      }
+  /// What isn't flushed yet of the sessions that carry or carried a customer's id.
+  public func carriers(of customer: String, in tenant: TenantID) -> Carriers {
+    var carriers = Carriers(of: customer, in: tenant)
+    guard isOccupied.load(ordering: .sequentiallyConsistent) else { return carriers }
+    state.withLock { state in
+      state.flushing?.update(&carriers)
+      state.active.update(&carriers)
     }
-    return keys.compactMap { key in
-      guard start.lexicographicallyPrecedes(key.bytes) else { return nil }
-      return SessionID(String(decoding: key.bytes.dropFirst(prefix.count), as: UTF8.self))
-    }
+    return carriers
   }
 
   /// Makes committed changes visible to all readers at once.

@@ -5,6 +5,7 @@ public import SessionModel
 //
 //   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotRecord
 //   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  nothing: a session that carries or carried the customer
+//   carriers     tenant ‖ 0 ‖ session id ‖ 0 ‖ customer id  →  nothing: the entries of `customers` by session
 //   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: when a session was last active, or was closed
 //   checkpoints  tenant                                     →  Checkpoint
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
@@ -13,12 +14,13 @@ public import SessionModel
 enum ProjectionSchema {
   static let snapshots = "snapshots"
   static let customers = "customers"
+  static let carriers = "carriers"
   static let activity = "activity"
   static let checkpoints = "checkpoints"
   static let meta = "meta"
   static let format = "2"
   /// All tables, in the order in which they are opened.
-  static let tables = [snapshots, customers, activity, checkpoints, meta]
+  static let tables = [snapshots, customers, carriers, activity, checkpoints, meta]
   static var formatKey: [UInt8] { Array("format".utf8) }
   static var logKey: [UInt8] { Array("log".utf8) }
 }
@@ -43,6 +45,10 @@ public struct SessionKey: Hashable, Comparable, Sendable {
     bytes.append(contentsOf: name)
     bytes.append(0)
     bytes.append(contentsOf: id)
+    self.init(bytes: bytes)
+  }
+
+  init(bytes: [UInt8]) {
     self.bytes = bytes
     hash = checksum(bytes.span, seed: Self.hashSeed)
   }
@@ -74,6 +80,24 @@ public struct CustomerKey: Hashable, Comparable, Sendable {
   /// The entry that is stored as `bytes`.
   init(stored bytes: [UInt8]) {
     self.bytes = bytes
+  }
+
+  /// The entry of `session` whose counterpart in the index by session is `carrier`.
+  init(carrier: Span<UInt8>, of session: SessionKey) {
+    let customer = carrier.extracting(session.bytes.count + 1..<carrier.count)
+    let end = session.bytes.firstIndex(of: 0) ?? 0
+    var bytes = Array(session.bytes[...end])
+    bytes.append(copying: customer)
+    self.bytes = bytes + session.bytes[end...]
+  }
+
+  /// The session that carries the customer, and the key of the counterpart in the index by session. No part of a key
+  /// but a customer's id may hold a zero byte, so that the first and the last one are where the parts meet.
+  public var carrier: (session: SessionKey, bytes: [UInt8]) {
+    let first = bytes.firstIndex(of: 0) ?? 0
+    let last = bytes.lastIndex(of: 0) ?? first
+    let session = Array(bytes[..<first]) + bytes[last...]
+    return (SessionKey(bytes: session), session + bytes[first..<last])
   }
 
   /// What all entries of a customer begin with.

@@ -9,6 +9,7 @@ public final class Projections: Sendable {
   let environment: Environment
   private let snapshots: Table
   private let customers: Table
+  private let carriers: Table
   private let activity: Table
   private let checkpoints: Table
   let meta: Table
@@ -34,7 +35,8 @@ public final class Projections: Sendable {
   private init(opening path: String, storeID: String, options: Environment.Options) throws {
     environment = try Environment(path: path, options: options)
     let tables = try environment.openTables(ProjectionSchema.tables)
-    (snapshots, customers, activity, checkpoints, meta) = (tables[0], tables[1], tables[2], tables[3], tables[4])
+    (snapshots, customers, carriers) = (tables[0], tables[1], tables[2])
+    (activity, checkpoints, meta) = (tables[3], tables[4], tables[5])
     var transaction = try environment.write()
     try transaction.put(meta, ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
     try transaction.put(meta, ProjectionSchema.logKey.span, Array(storeID.utf8).span)
@@ -53,7 +55,8 @@ public final class Projections: Sendable {
       let format = try Self.text(environment.read(), meta, ProjectionSchema.formatKey)
       guard format == ProjectionSchema.format else { throw ProjectionsError.unknownFormat(format) }
       let tables = try environment.openTables(ProjectionSchema.tables, create: false)
-      (snapshots, customers, activity, checkpoints) = (tables[0], tables[1], tables[2], tables[3])
+      (snapshots, customers, carriers) = (tables[0], tables[1], tables[2])
+      (activity, checkpoints) = (tables[3], tables[4])
     } catch {
       throw ProjectionsError(error)
     }
@@ -63,7 +66,8 @@ public final class Projections: Sendable {
   public func view() throws(ProjectionsError) -> ProjectionsView {
     do throws(LMDBError) {
       return ProjectionsView(
-        transaction: try environment.read(), snapshots: snapshots, customers: customers, activity: activity,
+        transaction: try environment.read(), snapshots: snapshots, customers: customers, carriers: carriers,
+        activity: activity,
         checkpoints: checkpoints)
     } catch {
       throw .storage(error)
@@ -107,8 +111,7 @@ public final class Projections: Sendable {
     do throws(LMDBError) {
       var transaction = try environment.write()
       try flushSnapshots(publication, &transaction)
-      let nothing: [UInt8] = []
-      for key in publication.customers.sorted() { try transaction.put(customers, key.bytes.span, nothing.span) }
+      try flushCustomers(publication, &transaction)
       for (tenant, checkpoint) in publication.checkpoints {
         let key = Array(tenant.description.utf8)
         try transaction.put(checkpoints, key.span, checkpoint.encoded(key: key.span).span)
@@ -138,6 +141,38 @@ public final class Projections: Sendable {
     for entry in obsolete.sorted() { try transaction.remove(activity, entry.bytes.span) }
     let nothing: [UInt8] = []
     for entry in entries.sorted() { try transaction.put(activity, entry.bytes.span, nothing.span) }
+  }
+
+  /// Takes the erased sessions out of the index of customers, then adds what they and others have carried since.
+  private func flushCustomers(
+    _ publication: Publication, _ transaction: inout WriteTransaction
+  ) throws(LMDBError) {
+    for session in publication.erased.sorted() {
+      for (carrier, customer) in try Self.carried(by: session, transaction.cursor(carriers)) {
+        try transaction.remove(carriers, carrier.span)
+        try transaction.remove(customers, customer.bytes.span)
+      }
+    }
+    let nothing: [UInt8] = []
+    let entries = publication.customers.values.flatMap { $0 }.sorted()
+    for entry in entries { try transaction.put(customers, entry.bytes.span, nothing.span) }
+    for carrier in entries.map(\.carrier.bytes).sorted(by: { $0.span.precedes($1.span) }) {
+      try transaction.put(carriers, carrier.span, nothing.span)
+    }
+  }
+
+  /// The entries of a session in the index by session, with their counterparts.
+  private static func carried(
+    by session: SessionKey, _ cursor: consuming Cursor
+  ) throws(LMDBError) -> [(carrier: [UInt8], customer: CustomerKey)] {
+    var entries: [(carrier: [UInt8], customer: CustomerKey)] = []
+    let prefix = session.bytes + [0]
+    var next = try cursor.seek(prefix.span)
+    while let entry = next, entry.key.hasPrefix(prefix) {
+      entries.append(([UInt8](copying: entry.key), CustomerKey(carrier: entry.key, of: session)))
+      next = try cursor.next()
+    }
+    return entries
   }
 
   /// Frees the reader slots of processes that died.

@@ -8,6 +8,7 @@ public struct ProjectionsView: ~Copyable {
   let transaction: ReadTransaction
   let snapshots: Table
   let customers: Table
+  let carriers: Table
   let activity: Table
   let checkpoints: Table
 
@@ -49,9 +50,11 @@ public struct ProjectionsView: ~Copyable {
     }
   }
 
-  /// The sessions that carry or carried a customer's id, in order, at most `limit` after `session`.
+  /// The sessions that carry or carried a customer's id, in order, at most `limit` after `session`; without those that
+  /// `isLeftOut` names.
   public borrowing func sessions(
-    of customer: String, in tenant: TenantID, after session: SessionID? = nil, limit: Int
+    of customer: String, in tenant: TenantID, after session: SessionID? = nil, limit: Int,
+    unless isLeftOut: (SessionID) -> Bool = { _ in false }
   ) throws(ProjectionsError) -> [SessionID] {
     do {
       var cursor = try transaction.cursor(customers)
@@ -59,7 +62,7 @@ public struct ProjectionsView: ~Copyable {
       var next = try cursor.seek((prefix + Array((session?.description ?? "").utf8)).span)
       var sessions: [SessionID] = []
       while sessions.count < limit, let entry = next, let id = try Self.session(entry.key, after: prefix) {
-        if id != session { sessions.append(id) }
+        if id != session, !isLeftOut(id) { sessions.append(id) }
         next = try cursor.next()
       }
       return sessions
@@ -102,6 +105,33 @@ public struct ProjectionsView: ~Copyable {
     }
   }
 
+  /// Whether the index by session has the counterpart of an entry in the index of customers.
+  public borrowing func hasCarrier(of entry: CustomerKey) throws(ProjectionsError) -> Bool {
+    do throws(LMDBError) {
+      let key = entry.carrier.bytes
+      return try transaction.value(carriers, key.span) != nil
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// How many entries of `tenant` the index by session has.
+  public borrowing func carrierCount(of tenant: TenantID) throws(ProjectionsError) -> Int {
+    do throws(LMDBError) {
+      let prefix = Array(tenant.description.utf8) + [0]
+      var cursor = try transaction.cursor(carriers)
+      var next = try cursor.seek(prefix.span)
+      var count = 0
+      while let entry = next, entry.key.hasPrefix(prefix) {
+        count += 1
+        next = try cursor.next()
+      }
+      return count
+    } catch {
+      throw .storage(error)
+    }
+  }
+
   /// How many sessions have a snapshot.
   public borrowing func sessionCount() throws(ProjectionsError) -> Int {
     do throws(LMDBError) {
@@ -122,7 +152,7 @@ public struct ProjectionsView: ~Copyable {
 }
 
 extension Span where Element == UInt8 {
-  fileprivate func hasPrefix(_ prefix: [UInt8]) -> Bool {
+  func hasPrefix(_ prefix: [UInt8]) -> Bool {
     count >= prefix.count && extracting(0..<prefix.count).isEqual(to: prefix.span)
   }
 }

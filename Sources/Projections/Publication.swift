@@ -4,8 +4,10 @@ public import SessionModel
 public struct Publication: Sendable {
   /// The newest snapshot of each session that changed.
   public private(set) var snapshots: [SessionKey: [UInt8]] = [:]
-  /// Entries to add to the index of customers.
-  public private(set) var customers: Set<CustomerKey> = []
+  /// Entries to add to the index of customers, by session.
+  public private(set) var customers: [SessionKey: [CustomerKey]] = [:]
+  /// The sessions that were erased: what the index of customers has of them goes before ``customers`` are added.
+  public private(set) var erased: Set<SessionKey> = []
   /// How far each tenant's log has been folded in.
   public private(set) var checkpoints: [TenantID: Checkpoint] = [:]
   /// The number of events folded in.
@@ -33,18 +35,42 @@ public struct Publication: Sendable {
   public mutating func note(_ event: Event, of tenant: TenantID, checkpoint: Checkpoint) {
     eventCount += 1
     checkpoints[tenant] = checkpoint
+    if event.kind == .erased { erase(SessionKey(tenant, event.sessionID)) }
     for change in event.changes.fields where change.field == .customerID {
       guard let customer = change.value else { continue }
-      let key = CustomerKey(tenant, customer: customer, event.sessionID)
-      if customers.insert(key).inserted { byteCount += key.bytes.count + Self.entryOverheadBytes }
+      add(CustomerKey(tenant, customer: customer, event.sessionID), of: SessionKey(tenant, event.sessionID))
+    }
+  }
+
+  private mutating func erase(_ session: SessionKey) {
+    for entry in customers.removeValue(forKey: session) ?? [] {
+      byteCount -= entry.bytes.count + Self.entryOverheadBytes
+    }
+    if erased.insert(session).inserted { byteCount += session.bytes.count + Self.entryOverheadBytes }
+  }
+
+  private mutating func add(_ entry: CustomerKey, of session: SessionKey) {
+    guard customers[session]?.contains(entry) != true else { return }
+    customers[session, default: []].append(entry)
+    byteCount += entry.bytes.count + Self.entryOverheadBytes
+  }
+
+  /// Brings what is known of the sessions that carry a customer's id up to this part, which came later.
+  public func update(_ carriers: inout Carriers) {
+    carriers.added = carriers.added.filter { !erased.contains(SessionKey(carriers.tenant, $0)) }
+    carriers.erased.formUnion(erased)
+    for entry in customers.values.joined() where entry.bytes.starts(with: carriers.prefix) {
+      let id = String(decoding: entry.bytes.dropFirst(carriers.prefix.count), as: UTF8.self)
+      if let session = SessionID(id) { carriers.added.insert(session) }
     }
   }
 
   /// Takes in what followed.
   public mutating func merge(_ later: Publication) {
     for (key, snapshot) in later.snapshots { setSnapshot(snapshot, of: key) }
-    for key in later.customers where customers.insert(key).inserted {
-      byteCount += key.bytes.count + Self.entryOverheadBytes
+    for session in later.erased { erase(session) }
+    for (session, entries) in later.customers {
+      for entry in entries { add(entry, of: session) }
     }
     for (tenant, checkpoint) in later.checkpoints { checkpoints[tenant] = checkpoint }
     eventCount += later.eventCount
@@ -52,4 +78,27 @@ public struct Publication: Sendable {
 
   /// What an entry costs beside its bytes: two array headers and the slot of the dictionary.
   private static let entryOverheadBytes = 96
+}
+
+/// What isn't in the index yet of the sessions that carry or carried a customer's id.
+public struct Carriers: Sendable {
+  /// Whose sessions.
+  public let tenant: TenantID
+  /// The customer.
+  public let customer: String
+  /// The sessions that came to carry it.
+  public internal(set) var added: Set<SessionID> = []
+  /// The sessions, of whatever tenant, that were erased: what the index says of them doesn't count.
+  public internal(set) var erased: Set<SessionKey> = []
+  let prefix: [UInt8]
+
+  /// Nothing that the index doesn't have.
+  public init(of customer: String, in tenant: TenantID) {
+    self.tenant = tenant
+    self.customer = customer
+    prefix = CustomerKey.prefix(tenant, customer: customer)
+  }
+
+  /// Whether the index's word on a session counts.
+  public func isErased(_ session: SessionID) -> Bool { erased.contains(SessionKey(tenant, session)) }
 }

@@ -27,6 +27,17 @@ public struct Authorizer: Sendable {
 
   private static let auditScopes = ["sessioncontext.audit_read"]
 
+  private static let erasureScopes = ["sessioncontext.erase"]
+
+  /// The scopes of which a token must have one.
+  private static func scopes(_ access: Operation.Access) -> [String] {
+    switch access {
+    case .audit: auditScopes
+    case .erasure: erasureScopes
+    case .management, .own: managementScopes
+    }
+  }
+
   /// Who calls, when it may carry `operation` out for `tenant`. Throws why not.
   func authorize(
     _ exchange: HTTPExchange, tenant: TenantID, operation: Operation, nowSeconds: Int64
@@ -43,7 +54,7 @@ public struct Authorizer: Sendable {
       if operation.isOwn {
         guard session != nil else { throw .forbidden(message: "The token carries no session id", details: []) }
       } else {
-        let scopes = operation.access == .audit ? Self.auditScopes : Self.managementScopes
+        let scopes = Self.scopes(operation.access)
         guard scopes.contains(where: { token.has(scope: $0) }) else {
           throw .forbidden(message: "Forbidden", details: ["missing scope: \(scopes[0])"])
         }

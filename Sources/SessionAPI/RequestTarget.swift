@@ -38,6 +38,7 @@ struct RequestTarget {
     }
     if parts.ends(with: "events") { return .events }
     if parts.ends(with: "contexts") { return .contexts }
+    if parts.ends(with: "erasures") { return .erasures }
     throw .noSuchResource
   }
 

@@ -17,6 +17,8 @@ enum Route: Equatable {
   case contexts
   /// The tenant's events.
   case events
+  /// The removal of what sessions held.
+  case erasures
   /// The session that the caller's token names.
   case ownContext
   /// Its attributes.
@@ -33,6 +35,7 @@ enum Route: Equatable {
     case (.contextDiff, .get), (.contextDiff, .head): .compareContext
     case (.contexts, .get), (.contexts, .head): .listContexts
     case (.events, .get), (.events, .head): .listEvents
+    case (.erasures, .post): .erase
     case (.context, .get), (.context, .head): .getContext
     case (.context, .put): .replaceContext
     case (.context, .patch): .patchContext
@@ -66,6 +69,7 @@ public enum Operation: Int, CaseIterable, Sendable {
   case compareContext
   case listContexts
   case listEvents
+  case erase
   case replaceContext
   case patchContext
   case endContext
@@ -85,6 +89,7 @@ public enum Operation: Int, CaseIterable, Sendable {
     switch self {
     case .getContext, .replaceContext, .patchContext, .endContext, .setAttribute, .removeAttribute: .management
     case .getPastContext, .listContextEvents, .compareContext, .listContexts, .listEvents: .audit
+    case .erase: .erasure
     case .getOwnContext, .patchOwnContext, .endOwnContext, .setOwnAttribute, .removeOwnAttribute: .own
     }
   }
@@ -95,6 +100,8 @@ public enum Operation: Int, CaseIterable, Sendable {
     case management
     /// The past of all sessions of a tenant.
     case audit
+    /// The removal of what sessions of a tenant held, for good.
+    case erasure
     /// The session that the caller's token names.
     case own
   }
@@ -113,7 +120,7 @@ public enum Operation: Int, CaseIterable, Sendable {
   /// Whether a body in JSON comes with it.
   var hasBody: Bool {
     switch self {
-    case .replaceContext, .patchContext, .setAttribute, .patchOwnContext, .setOwnAttribute: true
+    case .replaceContext, .patchContext, .setAttribute, .patchOwnContext, .setOwnAttribute, .erase: true
     default: false
     }
   }

@@ -130,7 +130,8 @@ extension SessionAPI {
     json.append(contentsOf: #","changes":"#.utf8)
     json.appendDifference(from: old.session.context, to: new.session.context)
     json.append(UInt8(ascii: "}"))
-    return .json(200, json)
+    let isErased = old.isErased || new.isErased
+    return .json(200, json, fields: isErased ? [HTTPResponse.Field("Sessiond-Erased", "true")] : [])
   }
 
   /// `GET /contexts?customerId=`: the sessions that carry or carried a customer's id.

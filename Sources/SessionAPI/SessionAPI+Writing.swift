@@ -59,6 +59,8 @@ extension SessionAPI {
       var json: [UInt8] = []
       json.appendJSONString(attribute.name)
       return .json(201, json, fields: [tag])
+    case .erased:
+      preconditionFailure("a change erases nothing")
     case .rejected(let rejection):
       return answers.answer(rejection, session: request.session)
     case .overloaded:
@@ -84,9 +86,8 @@ struct Refusal: Error {
 extension SessionAPI {
   private func makeCommand(_ request: APIRequest, customerProof: CustomerProof) -> Result<Command, Refusal> {
     let exchange = request.exchange
-    if request.operation.hasBody, let type = exchange.header(.contentType), !isJSON(type) {
-      let fields = [HTTPResponse.Field(.accept, "application/json")]
-      return .failure(Refusal(response: AnswerFactory.error(415, "The body must be application/json", fields: fields)))
+    if request.operation.hasBody, let refusal = refusalOfType(exchange) {
+      return .failure(Refusal(response: refusal))
     }
     let headers: RequestHeaders
     let isUpsert: Bool
@@ -112,8 +113,9 @@ extension SessionAPI {
     let session = request.session
     let body = request.exchange.body
     switch request.operation {
-    case .getContext, .getOwnContext, .getPastContext, .listContextEvents, .compareContext, .listContexts, .listEvents:
-      preconditionFailure("a read is no command")
+    case .getContext, .getOwnContext, .getPastContext, .listContextEvents, .compareContext, .listContexts, .listEvents,
+      .erase:
+      preconditionFailure("this is no change of one session")
     case .endContext, .endOwnContext:
       return .success(.end)
     case .removeAttribute, .removeOwnAttribute:
@@ -163,6 +165,13 @@ extension APIRequest {
   var origin: Origin {
     Origin(actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
   }
+}
+
+/// The answer to a body that isn't JSON by its type, nil when it is, or has none.
+func refusalOfType(_ exchange: HTTPExchange) -> HTTPResponse? {
+  guard let type = exchange.header(.contentType), !isJSON(type) else { return nil }
+  let fields = [HTTPResponse.Field(.accept, "application/json")]
+  return AnswerFactory.error(415, "The body must be application/json", fields: fields)
 }
 
 /// Whether a content type is JSON: `application/json`, or a type with the suffix `+json` (RFC 6839).

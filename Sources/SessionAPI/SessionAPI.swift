@@ -92,6 +92,9 @@ public final class SessionAPI: HTTPHandler {
         return audit(
           AuditRequest(exchange: exchange, responder: responder, target: target, operation: operation, caller: caller))
       }
+      if operation == .erase {
+        return erase(responder, exchange, caller)
+      }
       guard let session = target.route.session ?? caller.sessionID else {
         preconditionFailure("the authoriser lets nobody without a session id at own sessions")
       }
@@ -104,9 +107,7 @@ public final class SessionAPI: HTTPHandler {
       case .getContext, .getOwnContext:
         read(request)
       default:
-        if let seconds = writeRates.secondsToWait(target.tenant) {
-          return responder.respond(AnswerFactory.tooManyWrites(retryAfterSeconds: seconds))
-        }
+        if let refusal = refusalOfWrite(by: target.tenant) { return responder.respond(refusal) }
         let proof = try authorizer.customerProof(
           exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
         write(request, customerProof: proof)
@@ -114,6 +115,11 @@ public final class SessionAPI: HTTPHandler {
     } catch {
       responder.respond(AnswerFactory.answer(error))
     }
+  }
+
+  /// The answer to a tenant that asks for more changes than it may, nil when it may have this one.
+  func refusalOfWrite(by tenant: TenantID) -> HTTPResponse? {
+    writeRates.secondsToWait(tenant).map { AnswerFactory.tooManyWrites(retryAfterSeconds: $0) }
   }
 
   /// The answer to a store that failed, which an operator hears of, too.
@@ -151,7 +157,7 @@ extension Route {
     case .context(let session), .attributes(let session), .attribute(let session, _), .contextEvents(let session),
       .contextDiff(let session):
       session
-    case .contexts, .events, .ownContext, .ownAttributes, .ownAttribute: nil
+    case .contexts, .events, .erasures, .ownContext, .ownAttributes, .ownAttribute: nil
     }
   }
 

@@ -88,10 +88,10 @@ private func erase(_ state: Session?, closedBy: Instant?) -> Decision {
 }
 
 extension Session {
-  /// The event that ends the current life, or is added to one that has ended.
+  /// The event that ends the current life, or is added to one that has ended. Want of a version number is no reason to
+  /// keep what has to go.
   fileprivate func closing(_ kind: Event.Kind) -> Decision {
-    guard version < UInt32.max else { return .reject(.versionsExhausted) }
-    return .append(kind: kind, life: life, version: version + 1, changes: ContextChanges())
+    .append(kind: kind, life: life, version: version == .max ? .max : version + 1, changes: ContextChanges())
   }
 }
 

@@ -6,6 +6,8 @@ public enum CommandOutcome: Equatable, Sendable {
   case accepted(version: UInt32, position: UInt64)
   /// It was carried out before, with this version as its outcome; nothing was appended.
   case alreadyApplied(version: UInt32)
+  /// It was an erasure, and was carried out: nothing of its sessions' earlier events is left but their headers.
+  case erased(ErasureReceipt)
   /// It was refused.
   case rejected(Rejection)
   /// It failed in the store. Whether its event is on disk is unknown unless the error says so; the same command again
@@ -15,10 +17,18 @@ public enum CommandOutcome: Equatable, Sendable {
   case overloaded
 }
 
-/// A command on its way to the writer.
+/// What is asked of the writer.
+enum WriterTask: Sendable {
+  /// A change of one session.
+  case change(Command)
+  /// The erasure of one session, or of all that a customer had.
+  case erase(ErasureSubject, Origin)
+}
+
+/// A task on its way to the writer.
 struct PendingCommand: Sendable {
   let tenant: TenantID
-  let command: Command
+  let task: WriterTask
   /// Unpredictable bytes for the event's payload digest, made where there is time for it.
   let salt: [UInt8]
   let completion: @Sendable (CommandOutcome) -> Void

@@ -70,6 +70,9 @@ struct Fold {
     publication.note(event, of: tenant, checkpoint: checkpoint)
   }
 
+  /// Brings what is known of a customer's sessions up to the events folded so far.
+  func update(_ carriers: inout Carriers) { publication.update(&carriers) }
+
   /// What the fold changes in the projections.
   consuming func finish() -> Publication {
     for (key, slot) in slots {

@@ -124,8 +124,20 @@ public struct ProjectionsComparison {
     var entries: Set<CustomerKey> = []
     try newView.forEachCustomer(of: tenant) { entries.insert($0) }
     var surplus = 0
-    try oldView.forEachCustomer(of: tenant) { if entries.remove($0) == nil { surplus += 1 } }
-    let lacking = entries.subtracting(late.customers).count
+    var lackingCarriers = 0
+    var count = 0
+    try oldView.forEachCustomer(of: tenant) { entry in
+      count += 1
+      if (try? oldView.hasCarrier(of: entry)) == false { lackingCarriers += 1 }
+      // What was erased since leaves the index when that is folded.
+      if late.erased.contains(entry.carrier.session) { return }
+      if entries.remove(entry) == nil { surplus += 1 }
+    }
+    let lacking = entries.subtracting(late.customers.values.joined()).count
+    let carriers = try oldView.carrierCount(of: tenant)
+    if lackingCarriers > 0 || carriers != count - lackingCarriers {
+      found("tenant \(tenant): the old index of customers by session didn't agree with the one by customer")
+    }
     if lacking > 0 { found("tenant \(tenant): the old index of customers lacked \(lacking) entries") }
     if surplus > 0 { found("tenant \(tenant): the old index of customers had \(surplus) entries that no event made") }
   }

@@ -81,7 +81,7 @@ extension SessionStore {
     of customer: String, in tenant: AuthorizedTenant, after session: SessionID?, limit: Int
   ) throws(StoreError) -> Page<CustomerSession, SessionID> {
     do {
-      let ids = try sessionIDs(of: customer, in: tenant.id, after: session, limit: limit + 1)
+      let ids = try snapshots.sessions(of: customer, in: tenant.id, after: session, limit: limit + 1)
       var items: [CustomerSession] = []
       for id in ids.prefix(limit) {
         guard let state = try snapshots.session(SessionKey(tenant.id, id)) else { continue }
@@ -97,20 +97,10 @@ extension SessionStore {
   /// All sessions that carry or carried a customer's id.
   public func sessionIDs(of customer: String, in tenant: AuthorizedTenant) throws(StoreError) -> [SessionID] {
     do throws(ProjectionsError) {
-      return try sessionIDs(of: customer, in: tenant.id, after: nil, limit: .max)
+      return try snapshots.sessions(of: customer, in: tenant.id)
     } catch {
       throw .projections(error)
     }
-  }
-
-  /// From the overlay and the index together: what isn't flushed yet counts, too.
-  private func sessionIDs(
-    of customer: String, in tenant: TenantID, after session: SessionID?, limit: Int
-  ) throws(ProjectionsError) -> [SessionID] {
-    var ids = Set(overlay.sessions(of: customer, in: tenant, after: session))
-    ids.formUnion(try projections.view().sessions(of: customer, in: tenant, after: session, limit: limit))
-    return Array(
-      ids.sorted { $0.description.utf8.lexicographicallyPrecedes($1.description.utf8) }.prefix(limit))
   }
 
   private func lastPosition(_ id: SessionID, of tenant: AuthorizedTenant) throws(ProjectionsError) -> UInt64? {

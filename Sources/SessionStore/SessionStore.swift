@@ -24,12 +24,15 @@ public final class SessionStore: Sendable {
     /// How often sessions are looked for whose time has come, in milliseconds; 0: never, so that nothing happens to a
     /// session but by command.
     public var sweepIntervalMilliseconds: Int
+    /// How long a session has to have been closed before what it held is erased, in seconds; 0: it is kept. While its
+    /// tombstone stands it is kept, too.
+    public var retentionSeconds: Int64
 
     /// A configuration with the daemon's defaults.
     public init(
       rules: DecisionRules = DecisionRules(), environment: Environment.Options = Environment.Options(),
       queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 1000,
-      diskReserveBytes: Int = 64 << 20, sweepIntervalMilliseconds: Int = 1000
+      diskReserveBytes: Int = 64 << 20, sweepIntervalMilliseconds: Int = 1000, retentionSeconds: Int64 = 0
     ) {
       self.rules = rules
       self.environment = environment
@@ -38,6 +41,7 @@ public final class SessionStore: Sendable {
       self.flushIntervalMilliseconds = flushIntervalMilliseconds
       self.diskReserveBytes = diskReserveBytes
       self.sweepIntervalMilliseconds = sweepIntervalMilliseconds
+      self.retentionSeconds = retentionSeconds
     }
   }
 
@@ -137,17 +141,17 @@ public final class SessionStore: Sendable {
     _ command: Command, for tenant: AuthorizedTenant,
     completion: @escaping @Sendable (CommandOutcome) -> Void
   ) {
-    submit(command, of: tenant.id, completion: completion)
+    submit(.change(command), of: tenant.id, completion: completion)
   }
 
-  /// The same for the store's own commands, which no caller asks for.
+  /// The same for all that the writer does.
   func submit(
-    _ command: Command, of tenant: TenantID, completion: @escaping @Sendable (CommandOutcome) -> Void
+    _ task: WriterTask, of tenant: TenantID, completion: @escaping @Sendable (CommandOutcome) -> Void
   ) {
     guard !isFailed.load(ordering: .acquiring) else { return completion(.failed(.closed)) }
     guard !disk.isUsedUp else { return completion(.failed(.diskNearlyFull)) }
     let salt = salts.withLock { $0.next(Frame.saltByteCount) }
-    let pending = PendingCommand(tenant: tenant, command: command, salt: salt, completion: completion)
+    let pending = PendingCommand(tenant: tenant, task: task, salt: salt, completion: completion)
     if !queue.offer(pending) { completion(.overloaded) }
   }
 
@@ -180,9 +184,13 @@ public final class SessionStore: Sendable {
   private func write(from checkpoints: [TenantID: Checkpoint]) {
     let recovery = Recovery(log: log, overlay: overlay, projections: projections)
     let timedLog = TimedLog(base: log, statistics: statistics)
-    var cycle = WriterCycle(log: timedLog, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: now) {
-      tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint)
-    }
+    let log = self.log
+    var cycle = WriterCycle(
+      log: timedLog, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: now,
+      erasablePositions: { session, tenant, last throws(EventLogError) in
+        try log.erasablePositions(session, of: tenant, from: last)
+      },
+      catchUp: { tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint) })
     var rules = configuration.rules
     var nextCensus: UInt64 = 0
     while let batch = queue.takeAll(waitingMilliseconds: 1000) {

@@ -26,6 +26,22 @@ struct SnapshotReader: Sendable {
     }
   }
 
+  /// The sessions that carry or carried a customer's id, in the order of their ids: at most `limit` after `session`.
+  ///
+  /// - Parameter update: brings what isn't flushed yet up to something later still.
+  func sessions(
+    of customer: String, in tenant: TenantID, after session: SessionID? = nil, limit: Int = .max,
+    updatedBy update: (inout Carriers) -> Void = { _ in }
+  ) throws(ProjectionsError) -> [SessionID] {
+    var fresh = overlay.carriers(of: customer, in: tenant)
+    update(&fresh)
+    let start = Array((session?.description ?? "").utf8)
+    var ids = fresh.added.filter { start.lexicographicallyPrecedes($0.description.utf8) }
+    ids.formUnion(
+      try projections.view().sessions(of: customer, in: tenant, after: session, limit: limit) { fresh.isErased($0) })
+    return Array(ids.sorted { $0.description.utf8.lexicographicallyPrecedes($1.description.utf8) }.prefix(limit))
+  }
+
   /// The current state of a session, nil when it never had an event.
   func session(_ key: SessionKey) throws(ProjectionsError) -> Session? {
     try withSnapshot(key) { view throws(DamagedRecord) in

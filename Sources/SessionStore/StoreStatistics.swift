@@ -16,6 +16,12 @@ public final class StoreStatistics: Sendable {
     public internal(set) var sweepCount: UInt64 = 0
     /// The number of sessions whose expiry the sweeper has recorded.
     public internal(set) var expiredCount: UInt64 = 0
+    /// The number of sessions that were erased because somebody asked for it.
+    public internal(set) var erasedCount: UInt64 = 0
+    /// The number of sessions that were erased because they had been closed for long enough.
+    public internal(set) var retentionCount: UInt64 = 0
+    /// The number of events whose payload was erased, for both reasons.
+    public internal(set) var erasedEventCount: UInt64 = 0
     /// The number of sessions that the sweeper's last round left although their time has come, counted up to
     /// ``Sweeper/backlogLimit``.
     public internal(set) var sweepBacklog = 0
@@ -33,8 +39,19 @@ public final class StoreStatistics: Sendable {
     }
   }
 
-  func countCommit(nanoseconds: UInt64) {
-    figures.withLock { $0.commitNanoseconds.add(nanoseconds) }
+  func countCommit(nanoseconds: UInt64, erasedEvents: Int = 0) {
+    figures.withLock {
+      $0.commitNanoseconds.add(nanoseconds)
+      $0.erasedEventCount += UInt64(erasedEvents)
+    }
+  }
+
+  func countErased(_ sessions: Int) {
+    figures.withLock { $0.erasedCount += UInt64(sessions) }
+  }
+
+  func countRetention(_ sessions: Int) {
+    figures.withLock { $0.retentionCount += UInt64(sessions) }
   }
 
   func countFlush() {

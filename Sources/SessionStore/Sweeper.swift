@@ -3,7 +3,7 @@ internal import Projections
 internal import SessionCodec
 internal import SessionModel
 
-/// Finds sessions whose time has come, in the index of activity, and has the writer record it.
+/// Finds sessions whose time has come to expire or to be erased, in the index of activity, and has the writer do it.
 ///
 /// The index is as old as the last flush, so that a session may have been active since: what it says is only a reason to
 /// ask. The writer decides on each command as on any other, in the newest state.
@@ -15,6 +15,8 @@ final class Sweeper {
   /// before it may have been recorded, but not flushed.
   private var places: [ActivityKey.Class: ActivityKey] = [:]
   private var lastProblem: String?
+  /// How many sessions this round has erased for their age.
+  private var retained = 0
 
   /// How many commands are given to the writer at once.
   private let stepSize: Int
@@ -50,8 +52,24 @@ final class Sweeper {
         kind: kind, limit: now.advanced(bySeconds: -seconds), action: .expire, actor: "expiry",
         count: { statistics.countExpired($0) })
     }
-    return [expiry(.anonymous, timeToLive.anonymousSeconds), expiry(.customer, timeToLive.customerSeconds)]
-      .compactMap { $0 }
+    return [
+      expiry(.anonymous, timeToLive.anonymousSeconds), expiry(.customer, timeToLive.customerSeconds),
+      retention(at: now),
+    ].compactMap { $0 }
+  }
+
+  /// Erases what has been closed for long enough. Not before a tombstone may fall, since an erased session has none.
+  private func retention(at now: Instant) -> Sweep? {
+    let seconds = store.configuration.retentionSeconds
+    guard seconds > 0 else { return nil }
+    let limit = now.advanced(bySeconds: -max(seconds, store.configuration.rules.tombstoneSeconds))
+    let statistics = store.statistics
+    return Sweep(
+      kind: .closed, limit: limit, action: .erase(closedBy: limit), actor: "retention",
+      count: { [weak self] in
+        statistics.countRetention($0)
+        self?.retained += $0
+      })
   }
 
   /// Sweeps until nothing is due, `milliseconds` have passed, or the store is stopping; returns whether nothing is left
@@ -60,6 +78,7 @@ final class Sweeper {
     let deadline = monotonicNanoseconds() + UInt64(milliseconds) * 1_000_000
     let now = store.now()
     var isDone = true
+    retained = 0
     do throws(ProjectionsError) {
       for sweep in sweeps(at: now) where isDone {
         isDone = try run(sweep, until: deadline)
@@ -72,6 +91,9 @@ final class Sweeper {
       isDone = true
       if lastProblem != error.description { store.observer.notice("sessions that are due can't be found: \(error)") }
       lastProblem = error.description
+    }
+    if retained > 0 {
+      store.observer.notice("retention: \(retained) sessions were erased that had been closed for long enough")
     }
     return isDone
   }
@@ -126,13 +148,13 @@ final class Sweeper {
     for session in sessions {
       let command = Command(
         sessionID: session.id, action: sweep.action, request: nil, origin: Origin(actor: sweep.actor))
-      store.submit(command, of: session.tenant) { outcome in
+      store.submit(.change(command), of: session.tenant) { outcome in
         let isLast = answers.withLock { answers in
           answers.missing -= 1
           switch outcome {
           case .accepted: answers.accepted += 1
           case .overloaded, .failed: answers.isRefused = true
-          case .alreadyApplied, .rejected: break
+          case .alreadyApplied, .rejected, .erased: break
           }
           return answers.missing == 0
         }

@@ -13,6 +13,8 @@ final class TenantProof {
   private(set) var tail: LogTail
   /// How many events were taken since that was last asked for.
   var events: UInt64 = 0
+  /// How many events have been found erased.
+  private(set) var erasedEvents: UInt64 = 0
   /// How many snapshots were compared, nil when none were.
   private(set) var comparedSnapshots: Int?
   /// Whether the log ended in a page that can't be read, so that its end can't be told.
@@ -28,12 +30,17 @@ final class TenantProof {
   private var hasUnknown = false
   /// The sessions by the hash of their ids.
   private var sessions: [IDHash: Tracked] = [:]
-  private var customers: Set<CustomerKey> = []
+  /// Whether the record at a position is erased by now, which it may not have been when it was read.
+  private let isErased: (UInt64) -> Bool
 
   /// A proof of `tenant`'s log behind `mark`.
-  init(_ tenant: TenantID, from mark: LogTail?, found: @escaping (_ position: UInt64?, _ problem: String) -> Void) {
+  init(
+    _ tenant: TenantID, from mark: LogTail?, isErased: @escaping (_ position: UInt64) -> Bool,
+    found: @escaping (_ position: UInt64?, _ problem: String) -> Void
+  ) {
     self.tenant = tenant
     self.mark = mark
+    self.isErased = isErased
     self.found = found
     tail = mark ?? .empty
   }
@@ -110,16 +117,34 @@ final class TenantProof {
       } else {
         found(event.position, "names \(event.previousPosition) as the session's event before it")
       }
-    } else if !isFirst, event.kind != .started, event.version != session.version + (event.kind.movesVersion ? 1 : 0) {
+    } else if !isFirst, event.kind != .started, event.version != event.kind.version(after: session.version) {
       found(event.position, "has version \(event.version) after \(session.version)")
     }
     session.lastPosition = event.position
     session.version = event.version
+    noteErasure(frame, event, session)
     guard projected != nil else { return }
     session.state = evolve(session.state.take(), event)
     for change in event.changes.fields where change.field == .customerID {
-      if let customer = change.value { customers.insert(CustomerKey(tenant, customer: customer, event.sessionID)) }
+      guard let customer = change.value else { continue }
+      let entry = CustomerKey(tenant, customer: customer, event.sessionID)
+      if !session.customers.contains(entry) { session.customers.append(entry) }
     }
+  }
+
+  /// Erased records are no damage, but they belong before an event that says so, and none of them may be left out.
+  private func noteErasure(_ frame: FrameView, _ event: Event, _ session: Tracked) {
+    if frame.isErased { erasedEvents += 1 }
+    guard event.kind == .erased else {
+      if frame.isErased { session.isErasedLater = true } else { session.payloadPosition = event.position }
+      return
+    }
+    if let payload = session.payloadPosition, !isErased(payload) {
+      found(event.position, "erases the session, whose record at \(payload) still has its payload")
+    }
+    session.isErasedLater = false
+    session.payloadPosition = nil
+    session.customers = []
   }
 
   private func tracked(_ hash: IDHash, _ id: SessionID) -> Tracked {
@@ -131,6 +156,10 @@ final class TenantProof {
 
   /// Ends the proof at the end of the log.
   func finish() {
+    let loose = sessions.values.filter { $0.isErasedLater && !$0.isUnknown }.count
+    if loose > 0 && !isBroken && damaged.isEmpty {
+      found(nil, "\(loose) sessions have events without payload, and none that records their erasure")
+    }
     guard let projected, !isBroken else { return }
     found(nil, "the projections are ahead of the log: \(projected.checkpoint.tail.position) to \(tail.position)")
   }
@@ -142,17 +171,26 @@ final class TenantProof {
     self.projected = nil
     var problems: [String] = []
     var open: UInt64 = 0
+    var customers: Set<CustomerKey> = []
+    var uncertain: Set<SessionKey> = []
     for session in sessions.values {
       if session.state?.status == .active { open += 1 }
-      if let problem = session.isUnknown ? nil : session.problem(of: tenant) { problems.append(problem) }
+      customers.formUnion(session.customers)
+      if session.isErasedLater {
+        // The projections are of a time before its erasure, whose events the log doesn't have any more.
+        uncertain.insert(SessionKey(tenant, session.id))
+      } else if !session.isUnknown, let problem = session.problem(of: tenant) {
+        problems.append(problem)
+      }
       session.state = nil
       session.stored = nil
+      session.customers = []
     }
     if !hasUnknown {
       if open != projected.checkpoint.openSessions {
         problems.append("the checkpoint counts \(projected.checkpoint.openSessions) open sessions instead of \(open)")
       }
-      if !projected.customers.subtracting(customers).isEmpty {
+      if projected.customers.subtracting(customers).contains(where: { !uncertain.contains($0.carrier.session) }) {
         problems.append("the index of customers has an entry that no event made")
       }
     }
@@ -161,9 +199,18 @@ final class TenantProof {
     }
     let lacking = customers.subtracting(projected.customers).count
     if lacking > 0 { problems.append("the index of customers lacks \(lacking) entries") }
+    if !projected.carriersAgree {
+      problems.append("the index of customers by session doesn't agree with the one by customer")
+    }
     for problem in problems.sorted() { found(nil, problem) }
     comparedSnapshots = projected.snapshotCount
-    customers = []
+  }
+}
+
+extension Event.Kind {
+  /// The version after an event of this kind in the same life; the last one there is stays.
+  fileprivate func version(after version: UInt32) -> UInt32 {
+    movesVersion && version < .max ? version + 1 : version
   }
 }
 
@@ -174,6 +221,12 @@ private final class Tracked {
   var version: UInt32 = 0
   /// An event of it can't be read, so that its fold can't be known.
   var isUnknown = false
+  /// Events without payload were met, and not yet the one that records their erasure.
+  var isErasedLater = false
+  /// The last event with a payload since the last erasure.
+  var payloadPosition: UInt64?
+  /// Its entries in the index of customers, up to the checkpoint.
+  var customers: [CustomerKey] = []
   /// What its events fold to, up to the checkpoint.
   var state: Session?
   /// The digest of its snapshot, until that has been compared.
@@ -218,6 +271,8 @@ struct ProjectedTenant {
   let checkpoint: Checkpoint
   let snapshotCount: Int
   let customers: Set<CustomerKey>
+  /// Whether the index of customers by session has the same entries.
+  let carriersAgree: Bool
   /// How many entries the index of activity lacks that the snapshots make.
   let lackingActivity: Int
 
@@ -237,7 +292,13 @@ struct ProjectedTenant {
     snapshotCount = count
     lackingActivity = lacking
     var customers: Set<CustomerKey> = []
-    try view.forEachCustomer(of: tenant) { customers.insert($0) }
+    var lackingCarriers = 0
+    try view.forEachCustomer(of: tenant) { entry in
+      customers.insert(entry)
+      if (try? view.hasCarrier(of: entry)) == false { lackingCarriers += 1 }
+    }
     self.customers = customers
+    let carriers = try view.carrierCount(of: tenant)
+    carriersAgree = lackingCarriers == 0 && carriers == customers.count
   }
 }

@@ -10,11 +10,13 @@ struct TimedLog: CommitLog {
   func tail(of tenant: TenantID) throws(EventLogError) -> LogTail { try base.tail(of: tenant) }
 
   func append(
-    _ batch: [LogRecord], expecting tails: [TenantID: UInt64]
+    _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]
   ) throws(EventLogError) -> AppendOutcome {
     let started = monotonicNanoseconds()
-    let outcome = try base.append(batch, expecting: tails)
-    if outcome == .committed { statistics.countCommit(nanoseconds: monotonicNanoseconds() - started) }
+    let outcome = try base.append(batch, erasing: erased, expecting: tails)
+    if outcome == .committed {
+      statistics.countCommit(nanoseconds: monotonicNanoseconds() - started, erasedEvents: erased.count)
+    }
     return outcome
   }
 }

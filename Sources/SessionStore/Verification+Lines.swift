@@ -8,7 +8,7 @@ internal import SessionModel
 //   reading log|projections TENANT
 //   reached TENANT POSITION EVENTS
 //   found TENANT|- POSITION|- PROBLEM…
-//   proved TENANT POSITION CHAIN MICROSECONDS SNAPSHOTS|-
+//   proved TENANT POSITION CHAIN MICROSECONDS SNAPSHOTS|- ERASED
 
 extension Verification.Step {
   /// The step as a line of text, without the end of the line.
@@ -21,8 +21,8 @@ extension Verification.Step {
       "found \(finding.tenant?.description ?? "-") \(finding.position.map { "\($0)" } ?? "-") "
         + String(
           decoding: finding.problem.utf8.map { $0 == UInt8(ascii: "\n") ? UInt8(ascii: " ") : $0 }, as: UTF8.self)
-    case .proved(let tenant, let tail, let snapshots):
-      "proved \(tenant) \(tail.words) \(snapshots.map { "\($0)" } ?? "-")"
+    case .proved(let tenant, let tail, let snapshots, let erasedEvents):
+      "proved \(tenant) \(tail.words) \(snapshots.map { "\($0)" } ?? "-") \(erasedEvents)"
     }
   }
 
@@ -50,8 +50,10 @@ extension Verification.Step {
       self = .found(Verification.Finding(tenant: tenant, position: UInt64(words[2]), problem: String(words[3])))
     case "proved":
       let parts = line.split(separator: " ")
-      guard let tenant, parts.count == 6, let tail = LogTail(words: parts[2..<5]) else { return nil }
-      self = .proved(tenant, tail, snapshots: Int(parts[5]))
+      guard let tenant, parts.count == 7, let tail = LogTail(words: parts[2..<5]), let erased = UInt64(parts[6]) else {
+        return nil
+      }
+      self = .proved(tenant, tail, snapshots: Int(parts[5]), erasedEvents: erased)
     default:
       return nil
     }

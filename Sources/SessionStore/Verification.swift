@@ -49,8 +49,9 @@ public struct Verification {
     /// Something isn't as it must be.
     case found(Finding)
     /// All of a tenant has been looked at: the end of its log, and how many snapshots were compared with the fold of
-    /// their events, nil when none were because there are no projections or the run went on from a mark.
-    case proved(TenantID, LogTail, snapshots: Int?)
+    /// their events, nil when none were because there are no projections or the run went on from a mark; and how many
+    /// events were found erased.
+    case proved(TenantID, LogTail, snapshots: Int?, erasedEvents: UInt64)
   }
 
   /// What a verification came to.
@@ -63,6 +64,9 @@ public struct Verification {
     public private(set) var events: UInt64 = 0
     /// How many snapshots were compared with the fold of their events.
     public private(set) var snapshots = 0
+    /// How many of the events have lost their payload to an erasure: what they said is gone, and that they were there is
+    /// proved all the same.
+    public private(set) var erasedEvents: UInt64 = 0
     /// Whether the projections of each tenant were compared.
     public private(set) var areProjectionsCompared = true
     /// The store's name.
@@ -84,8 +88,9 @@ public struct Verification {
         self.events += events
       case .found(let finding):
         if findings.count < Verification.maximumFindings { findings.append(finding) }
-      case .proved(let tenant, let tail, let snapshots):
+      case .proved(let tenant, let tail, let snapshots, let erasedEvents):
         tenants += 1
+        self.erasedEvents += erasedEvents
         self.snapshots += snapshots ?? 0
         if snapshots == nil { areProjectionsCompared = false }
         if tail.position > 0 { tails[tenant] = tail }

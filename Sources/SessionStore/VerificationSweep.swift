@@ -135,8 +135,8 @@ final class VerificationSweep {
   private func begin(_ tenant: TenantID) {
     seen.insert(tenant)
     let mark = marks?.tails[tenant]
-    let proof = TenantProof(tenant, from: mark) { [unowned self] position, problem in
-      found(position, problem, of: tenant)
+    let proof = TenantProof(tenant, from: mark, isErased: { [log] in (try? log.isErased(tenant, $0)) != false }) {
+      [unowned self] position, problem in found(position, problem, of: tenant)
     }
     self.proof = proof
     if marks == nil, let projections {
@@ -158,7 +158,7 @@ final class VerificationSweep {
     guard let proof else { return }
     tell()
     proof.finish()
-    step(.proved(proof.tenant, proof.tail, snapshots: proof.comparedSnapshots))
+    step(.proved(proof.tenant, proof.tail, snapshots: proof.comparedSnapshots, erasedEvents: proof.erasedEvents))
     self.proof = nil
   }
 

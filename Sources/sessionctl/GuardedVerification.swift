@@ -65,7 +65,7 @@ struct GuardedVerification {
         bar?.advance(events)
       case .found:
         break
-      case .proved(let tenant, _, _):
+      case .proved(let tenant, _, _, _):
         after = tenant
         reading = nil
       }

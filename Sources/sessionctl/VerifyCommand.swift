@@ -69,7 +69,9 @@ struct VerifyCommand: ControlCommand {
     var text = ""
     for finding in report.findings { text += printable(finding.description) + "\n" }
     let rate = seconds > 0 ? Int(Double(report.events) / seconds) : 0
-    text += "\(counted(report.tenants, "tenant")), \(counted(report.events, "event")), "
+    text += "\(counted(report.tenants, "tenant")), \(counted(report.events, "event"))"
+    if report.erasedEvents > 0 { text += " (\(report.erasedEvents) erased)" }
+    text += ", "
     text += "\(counted(report.snapshots, "snapshot")), \(rate) events/s: "
     text += report.findings.isEmpty ? "all is as it was written" : counted(report.findings.count, "finding")
     if isResumed {
@@ -85,6 +87,7 @@ struct VerifyCommand: ControlCommand {
       json.appendMember("store", report.storeID)
       json.appendMember("tenants", report.tenants)
       json.appendMember("events", report.events)
+      json.appendMember("erasedEvents", report.erasedEvents)
       json.appendMember("snapshots", report.snapshots)
       json.appendMember("projectionsCompared", report.areProjectionsCompared)
       json.appendObject("chains") { json in

@@ -139,6 +139,48 @@ import TestSupport
     }
   }
 
+  @Test("an append erases records before it and of its own batch, in the same commit; nothing else of them changes")
+  func erase() throws {
+    let test = try filled()
+    let before = try (1...5 as ClosedRange<UInt64>).map { try test.stored(tenant, $0) }
+    let (records, tail) = TestLog.records(2, of: tenant, after: try test.log.tail(of: tenant))
+    let places = [1, 4, 6].map { LogPlace(tenant: tenant, position: $0) }
+    #expect(try test.log.append(records, erasing: places, expecting: [tenant: 5]) == .committed)
+    #expect(problem(in: test.log, tenant) == nil)
+    #expect(try test.log.tail(of: tenant) == tail)
+    #expect(try test.carts(tenant) == ["-", "cart-1", "cart-2", "-", "cart-4", "-", "cart-1"])
+    for position in [1, 4] as [UInt64] {
+      #expect(try test.stored(tenant, position) == erased(before[Int(position) - 1], tenant, position))
+      #expect(try test.log.isErased(tenant, position))
+    }
+    #expect(try !test.log.isErased(tenant, 5))
+    // Once more is the same.
+    let again = TestLog.records(1, of: tenant, after: tail).records
+    #expect(try test.log.append(again, erasing: places, expecting: [tenant: 7]) == .committed)
+    #expect(problem(in: test.log, tenant) == nil)
+  }
+
+  @Test("what can't be erased undoes the whole append")
+  func eraseMissing() throws {
+    let test = try filled()
+    let (records, _) = TestLog.records(1, of: tenant, after: try test.log.tail(of: tenant))
+    let places = [1, 9].map { LogPlace(tenant: tenant, position: $0) }
+    #expect(throws: EventLogError.damaged(tenant: tenant, position: 9, reason: "the record is missing")) {
+      try test.log.append(records, erasing: places, expecting: [tenant: 5])
+    }
+    #expect(try test.log.tail(of: tenant).position == 5)
+    #expect(try !test.log.isErased(tenant, 1))
+  }
+
+  @Test("a moved tail keeps an append from erasing, too")
+  func eraseTailMoved() throws {
+    let test = try filled()
+    let (records, _) = TestLog.records(1, of: tenant, after: try test.log.tail(of: tenant))
+    let places = [LogPlace(tenant: tenant, position: 1)]
+    #expect(try test.log.append(records, erasing: places, expecting: [tenant: 4]) == .tailMoved(tenant))
+    #expect(try !test.log.isErased(tenant, 1))
+  }
+
   @Test("an erased record can't be tampered with, either")
   func tamperedErased() throws {
     let test = try filled(3)

@@ -51,9 +51,42 @@ import TestSupport
     merged.merge(publication("s1", position: 3, of: TenantID(valid: "rival")))
     #expect(merged.snapshots.count == 2)
     #expect(merged.snapshots[key("s1")] == snapshot("s1", position: 2))
-    #expect(merged.customers.count == 2)
+    #expect(merged.customers[key("s1")]?.count == 2)
     #expect(merged.checkpoints == [TestProjections.tenant: checkpoint(2), TenantID(valid: "rival"): checkpoint(3)])
     #expect(merged.eventCount == 3)
+  }
+
+  @Test("an erasure hides what a session carried, flushed or not, and not what it came to carry afterwards")
+  func erasure() throws {
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    let tenant = TestProjections.tenant
+    func added(_ customer: String) -> [String] {
+      overlay.carriers(of: customer, in: tenant).added.map(\.description).sorted()
+    }
+    func isErased(_ session: String) -> Bool {
+      overlay.carriers(of: "c1", in: tenant).isErased(SessionID(valid: session))
+    }
+    overlay.publish(publication("s1", position: 1, customer: "c1"))
+    overlay.publish(publication("s2", position: 2, customer: "c1"))
+    let unerased = overlay.usage.bytes
+    #expect(added("c1") == ["s1", "s2"])
+    _ = overlay.freeze()
+    overlay.publish(publication("s1", position: 3, kind: .erased))
+    #expect(added("c1") == ["s2"])
+    #expect(isErased("s1") && !isErased("s2"))
+    overlay.publish(publication("s1", position: 4, customer: "c1"))
+    #expect(added("c1") == ["s1", "s2"])
+    // Whatever the index says of s1 is still of before the erasure.
+    #expect(isErased("s1"))
+    overlay.publish(publication("s1", position: 5, kind: .erased))
+    #expect(added("c1") == ["s2"])
+    overlay.dropFlushed()
+    #expect(added("c1") == [])
+    #expect(isErased("s1"))
+    #expect(overlay.usage.bytes < unerased)
+    _ = overlay.freeze()
+    overlay.dropFlushed()
+    #expect(!isErased("s1"))
   }
 
   @Test("the memory is counted by what is held, not by what was published")

@@ -47,6 +47,65 @@ import TestSupport
     #expect(try test.customerSessions("c2") == ["s1"])
   }
 
+  /// What the index by session and the one by customer disagree in.
+  private func disagreements(_ test: TestProjections, _ tenant: TenantID = TestProjections.tenant) throws -> Int {
+    let view = try test.projections.view()
+    var lacking = 0
+    var count = 0
+    try view.forEachCustomer(of: tenant) { entry in
+      count += 1
+      if (try? view.hasCarrier(of: entry)) != true { lacking += 1 }
+    }
+    return try lacking + abs(view.carrierCount(of: tenant) - count)
+  }
+
+  @Test("an erased session leaves the index of customers, with all that it ever carried, and no other one does")
+  func erasedCustomers() throws {
+    let test = try TestProjections()
+    for (position, customer) in ["c1", "c2", "c1"].enumerated() {
+      try test.projections.flush(publication("s1", position: UInt64(position + 1), customer: customer))
+    }
+    var others = publication("s10", position: 4, customer: "c1")
+    others.merge(publication("s1", position: 1, of: rival, customer: "c1"))
+    try test.projections.flush(others)
+    #expect(try disagreements(test) == 0)
+    try test.projections.flush(publication("s1", position: 5, kind: .erased))
+    #expect(try test.customerSessions("c1") == ["s10"])
+    #expect(try test.customerSessions("c2") == [])
+    #expect(try test.customerSessions("c1", of: rival) == ["s1"])
+    #expect(try disagreements(test) == 0)
+    #expect(try disagreements(test, rival) == 0)
+  }
+
+  @Test("what a session came to carry before its erasure goes, and what it came to carry afterwards stays")
+  func erasedWithinFlush() throws {
+    let test = try TestProjections()
+    try test.projections.flush(publication("s1", position: 1, customer: "old"))
+    var flushed = publication("s1", position: 2, customer: "before")
+    flushed.merge(publication("s1", position: 3, kind: .erased))
+    flushed.merge(publication("s1", position: 4, customer: "after"))
+    flushed.merge(publication("s2", position: 5, customer: "before"))
+    try test.projections.flush(flushed)
+    #expect(try test.customerSessions("old") == [])
+    #expect(try test.customerSessions("before") == ["s2"])
+    #expect(try test.customerSessions("after") == ["s1"])
+    #expect(try disagreements(test) == 0)
+  }
+
+  @Test("an entry of the index of customers leads to its counterpart and back, whatever the names hold")
+  func carrierKeys() {
+    for customer in ["c", "c 1", "ü", "a\u{0}b"] {
+      for session in ["s", "s 1", "ß"] {
+        let id = SessionID(valid: session)
+        let entry = CustomerKey(TestProjections.tenant, customer: customer, id)
+        let (key, carrier) = entry.carrier
+        #expect(key == SessionKey(TestProjections.tenant, id))
+        #expect(carrier == key.bytes + [0] + Array(customer.utf8))
+        #expect(CustomerKey(carrier: carrier.span, of: key) == entry)
+      }
+    }
+  }
+
   /// The sessions whose time is `second` or before, in order.
   private func due(
     _ test: TestProjections, _ kind: ActivityKey.Class, _ second: Int64, after: ActivityKey? = nil, limit: Int = 100

@@ -71,12 +71,13 @@ func checkpoint(_ position: UInt64, open: UInt64 = 0) -> Checkpoint {
 
 /// What one event folds into: a snapshot whose version is the event's position.
 func publication(
-  _ session: String, position: UInt64, of tenant: TenantID = TestProjections.tenant, customer: String? = nil
+  _ session: String, position: UInt64, of tenant: TenantID = TestProjections.tenant, customer: String? = nil,
+  kind: Event.Kind = .started
 ) -> Publication {
   let id = SessionID(valid: session)
   let event = Event(
     position: position, previousPosition: 0, life: 1, version: UInt32(position), recordedAt: .start, sessionID: id,
-    kind: .started, changes: ContextChanges(fields: customer.map { [.init(field: .customerID, value: $0)] } ?? []),
+    kind: kind, changes: ContextChanges(fields: customer.map { [.init(field: .customerID, value: $0)] } ?? []),
     origin: Origin(actor: "test"), request: nil)
   var publication = Publication()
   publication.note(event, of: tenant, checkpoint: checkpoint(position))

@@ -69,6 +69,7 @@ import Testing
       case .contextDiff: "contextDiff"
       case .contexts: "contexts"
       case .events: "events"
+      case .erasures: "erasures"
       case .ownContext: "ownContext"
       case .ownAttributes: "ownAttributes"
       case .ownAttribute: "ownAttribute"
@@ -76,8 +77,8 @@ import Testing
     }
     let routed = try templates.map { name(try route($0)) }
     let all = [
-      "attribute", "attributes", "context", "contextDiff", "contextEvents", "contexts", "events", "ownAttribute",
-      "ownAttributes", "ownContext",
+      "attribute", "attributes", "context", "contextDiff", "contextEvents", "contexts", "erasures", "events",
+      "ownAttribute", "ownAttributes", "ownContext",
     ]
     #expect(routed.sorted() == all)
     #expect(paths[Self.ownPath] != nil)

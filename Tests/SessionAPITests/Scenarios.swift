@@ -242,6 +242,43 @@ struct Scenario: Sendable, CustomStringConvertible {
         Step("POST", "/me/context/attributes", #"{"key":"a","value":2}"#, ["session-id": "s1"], is: 410),
       ]),
     Scenario(
+      description: "erasure",
+      steps: [
+        Step("POST", "/erasures", #"{"sessionId":"s1"}"#, is: 404, notFound("s1")),
+        Step(
+          "PUT", "/context/s1?upsert=true", #"{"customerId":"c1","currency":"EUR"}"#, ["Idempotency-Key": "k"], is: 204),
+        Step("PATCH", "/context/s1", #"{"currency":"USD","metadata":{"version":1}}"#, is: 204),
+        Step("POST", "/erasures", "{}", is: 400),
+        Step("POST", "/erasures", #"{"sessionId":"s1","customerId":"c1"}"#, is: 400),
+        Step(
+          "POST", "/erasures", #"{"sessionId":"s1","why":1}"#, is: 400,
+          error(
+            400, "The request body has invalid fields",
+            #","details":["why: has no meaning here; name either sessionId or customerId"]"#)),
+        Step("POST", "/erasures", #"{"sessionId":"s1"}"#, ["Content-Type": "text/plain"], is: 415),
+        Step("GET", "/erasures", is: 405, nil, ["Allow": "POST, OPTIONS"]),
+        Step("GET", "/context/s1", is: 200),
+        Step("POST", "/erasures", #"{"sessionId":"s1"}"#, is: 200, nil, ["Content-Type": json, "ETag": nil]),
+        Step("GET", "/context/s1", is: 404, notFound("s1")),
+        Step("PATCH", "/context/s1", #"{"metadata":{"version":2}}"#, is: 404),
+        Step("POST", "/erasures", #"{"sessionId":"s1"}"#, is: 200),
+        Step("GET", "/contexts?customerId=c1", is: 200, #"{"contexts":[]}"#),
+        Step(
+          "GET", "/context/s1?version=2", is: 200, #"{"sessionId":"s1","metadata":{"version":2,\#(time)}}"#,
+          ["Sessiond-Erased": "true"]),
+        Step(
+          "GET", "/context/s1/diff?from=1&to=2", is: 200, #"{"sessionId":"s1","from":1,"to":2,"changes":[]}"#,
+          ["Sessiond-Erased": "true"]),
+        // New data, and no retry of what was erased.
+        Step(
+          "PUT", "/context/s1?upsert=true", #"{"siteCode":"a"}"#, ["Idempotency-Key": "k"], is: 204, "",
+          ["ETag": "\"1\""]),
+        Step(
+          "GET", "/context/s1", is: 200, #"{"sessionId":"s1","siteCode":"a","metadata":{"version":1,\#(time)}}"#),
+        Step("POST", "/erasures", #"{"customerId":"c1"}"#, is: 200),
+        Step("GET", "/context/s1", is: 200),
+      ]),
+    Scenario(
       description: "tenants see nothing of each other",
       steps: [
         Step("PUT", "/session-context/acme/context/s1?upsert=true", #"{"siteCode":"ours"}"#, is: 204),

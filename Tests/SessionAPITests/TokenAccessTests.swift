@@ -159,6 +159,27 @@ import TestSupport
     #expect(send("GET", "/context/s1", token: Issuer.service("sessioncontext.audit_read")).status == 403)
   }
 
+  @Test("erasure asks for its own scope, and it opens nothing else")
+  func erasure() {
+    #expect(send("PUT", "/context/s1?upsert=true", "{}", token: Issuer.service()).status == 204)
+    let body = #"{"sessionId":"s1"}"#
+    for token in [
+      Issuer.service(), Issuer.service("sessioncontext.audit_read"), Issuer.anonymous("s1"), Issuer.customer("c1"),
+    ] {
+      let refused = send("POST", "/erasures", body, token: token)
+      #expect(refused.status == 403)
+      #expect(refused.body.contains("missing scope: sessioncontext.erase"))
+    }
+    #expect(send("POST", "/erasures", body, token: nil).status == 401)
+    let eraser = Issuer.service("sessioncontext.erase")
+    #expect(send("GET", "/context/s1", token: eraser).status == 403)
+    #expect(send("GET", "/events", token: eraser).status == 403)
+    #expect(
+      send("POST", "/erasures", body, token: Issuer.service("sessioncontext.erase", tenant: "rival")).status == 403)
+    #expect(send("POST", "/erasures", body, token: eraser).status == 200)
+    #expect(send("GET", "/context/s1", token: Issuer.service()).status == 404)
+  }
+
   @Test("a page may look for options without a token")
   func options() {
     #expect(send("OPTIONS", "/context/s1", token: nil).status == 204)

@@ -70,6 +70,16 @@ final class TestStore {
     return outcome
   }
 
+  /// Erases, and returns the receipt; nil when it was refused.
+  func erase(_ subject: ErasureSubject, of tenant: TenantID = tenant) -> ErasureReceipt? {
+    let answer = Monitor<CommandOutcome?>(nil)
+    store.erase(subject, of: tenant.authorized, origin: Origin(actor: "service:dpo")) { outcome in
+      answer.signal { $0 = outcome }
+    }
+    guard case .erased(let receipt)? = answer.wait(milliseconds: 60_000, { $0 }) else { return nil }
+    return receipt
+  }
+
   /// Does what is due to sessions, as the maintenance thread would now; the projections must be flushed.
   @discardableResult
   func sweep() -> Bool { Sweeper(store) { _ in true }.run(milliseconds: 60_000) }

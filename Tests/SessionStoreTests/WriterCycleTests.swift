@@ -17,6 +17,8 @@ final class MemoryLog: CommitLog {
     case fail(EventLogError)
     /// Somebody else appends these events first.
     case intrude([(TenantID, Event)])
+    /// Say that somebody else wrote first, though nobody did.
+    case lie(TenantID)
   }
 
   private struct State {
@@ -44,12 +46,15 @@ final class MemoryLog: CommitLog {
     }
   }
 
-  func append(_ batch: [LogRecord], expecting tails: [TenantID: UInt64]) throws(EventLogError) -> AppendOutcome {
+  func append(
+    _ batch: [LogRecord], erasing places: [LogPlace], expecting tails: [TenantID: UInt64]
+  ) throws(EventLogError) -> AppendOutcome {
     try state.withLock { state throws(EventLogError) in
       state.batches.append(batch)
       switch state.answers.isEmpty ? .commit : state.answers.removeFirst() {
       case .commit: break
       case .fail(let error): throw error
+      case .lie(let tenant): return .tailMoved(tenant)
       case .intrude(let events):
         for (tenant, event) in events {
           let salt = [UInt8](repeating: 7, count: Frame.saltByteCount)
@@ -62,7 +67,42 @@ final class MemoryLog: CommitLog {
         return .tailMoved(tenant)
       }
       for record in batch { Self.add(record, to: &state) }
+      for place in places {
+        let index = Int(place.position) - 1
+        guard let frame = state.records[place.tenant]?[index].frame else { preconditionFailure("no such record") }
+        state.records[place.tenant]?[index].frame = erased(frame, place.tenant, place.position)
+      }
       return .committed
+    }
+  }
+
+  /// As the log itself has it.
+  func erasablePositions(_ session: SessionID, _ tenant: TenantID, _ last: UInt64) throws(EventLogError) -> [UInt64] {
+    var positions: [UInt64] = []
+    var next = last
+    while next > 0 {
+      let record = records(tenant)[Int(next) - 1]
+      let key = LogSchema.key(tenant, next)
+      guard let frame = try? FrameView(record.frame.span, key: key.span) else {
+        throw .damaged(tenant: tenant, position: next, reason: "as the test wants it")
+      }
+      if frame.kind == Event.Kind.erased.rawValue { break }
+      if !frame.isErased { positions.append(next) }
+      next = frame.previousPosition
+    }
+    return positions
+  }
+
+  /// Spoils a record.
+  func damage(_ tenant: TenantID, _ position: UInt64) {
+    state.withLock { $0.records[tenant]?[Int(position) - 1].frame[60] ^= 1 }
+  }
+
+  /// The position of an erased record's payload tells nothing; of any other one, whether it is there.
+  func erasedPositions(_ tenant: TenantID) throws -> [UInt64] {
+    try records(tenant).compactMap { record in
+      let key = LogSchema.key(tenant, record.position)
+      return try FrameView(record.frame.span, key: key.span).isErased ? record.position : nil
     }
   }
 
@@ -95,8 +135,12 @@ final class TestCycle {
     let (log, clock, overlay, caughtUp) = (log, clock, overlay, caughtUp)
     let snapshots = SnapshotReader(overlay: overlay, projections: projections)
     self.snapshots = snapshots
-    cycle = WriterCycle(log: log, overlay: overlay, snapshots: snapshots, checkpoints: [:], now: { clock.now }) {
-      tenant, checkpoint throws(StoreError) in
+    cycle = WriterCycle(
+      log: log, overlay: overlay, snapshots: snapshots, checkpoints: [:], now: { clock.now },
+      erasablePositions: { session, tenant, last throws(EventLogError) in
+        try log.erasablePositions(session, tenant, last)
+      }
+    ) { tenant, checkpoint throws(StoreError) in
       caughtUp.withLock { $0.append(tenant) }
       var checkpoint = checkpoint
       do {
@@ -127,10 +171,20 @@ final class TestCycle {
   func run(
     _ commands: [(TenantID, Command)], rules: DecisionRules = DecisionRules()
   ) throws(StoreError) -> [CommandOutcome] {
-    let batch = commands.map { tenant, command in
-      PendingCommand(
-        tenant: tenant, command: command, salt: [UInt8](repeating: 1, count: Frame.saltByteCount)
-      ) { _ in Issue.record("the cycle leaves the answers to its caller") }
+    try run(tasks: commands.map { ($0, .change($1)) }, rules: rules)
+  }
+
+  func run(_ tasks: WriterTask...) throws(StoreError) -> [CommandOutcome] {
+    try run(tasks: tasks.map { (tenant, $0) }, rules: DecisionRules())
+  }
+
+  private func run(
+    tasks: [(TenantID, WriterTask)], rules: DecisionRules
+  ) throws(StoreError) -> [CommandOutcome] {
+    let batch = tasks.map { tenant, task in
+      PendingCommand(tenant: tenant, task: task, salt: [UInt8](repeating: 1, count: Frame.saltByteCount)) { _ in
+        Issue.record("the cycle leaves the answers to its caller")
+      }
     }
     return try cycle.run(batch, rules: rules)
   }
@@ -219,6 +273,106 @@ final class TestCycle {
     test.log.plan(.intrude([(test.tenant, intruder)]))
     #expect(try test.run([begin]) == [.alreadyApplied(version: 1)])
     #expect(test.log.records(test.tenant).count == 1)
+  }
+
+  @Test("when somebody else is said to have written first, and nothing can be caught up on, the cycle gives up")
+  func tailMovedWithoutProgress() throws {
+    let test = try TestCycle()
+    _ = try test.run([.begin("s1")])
+    test.log.plan(.lie(test.tenant), .lie(test.tenant), .lie(test.tenant))
+    let failure = EventLogError.damaged(
+      tenant: test.tenant, position: 2,
+      reason: "the log doesn't end where it was last written, and nothing was written behind that")
+    #expect(throws: StoreError.log(failure)) { try test.run([.begin("s2")]) }
+    #expect(test.caughtUp.withLock { $0 }.count == 1)
+  }
+
+  @Test("an erasure takes the payload from all earlier events of its session, those of the same batch too")
+  func erase() throws {
+    let test = try TestCycle()
+    _ = try test.run([.begin("s1"), .begin("s2"), Command("s1", .end)])
+    let outcomes = try test.run(
+      .change(.set("s2", "a", "1")), .erase(.session(SessionID(valid: "s2")), Origin(actor: "service:dpo")),
+      .change(.begin("s2")), .erase(.session(SessionID(valid: "s1")), Origin(actor: "service:dpo")))
+    #expect(outcomes[0] == .accepted(version: 2, position: 4))
+    #expect(outcomes[2] == .accepted(version: 1, position: 6))
+    guard case .erased(let first) = outcomes[1], case .erased(let second) = outcomes[3] else {
+      Issue.record("\(outcomes)")
+      return
+    }
+    #expect(first.sessions.map(\.erasedPositions) == [[2, 4]])
+    #expect(first.sessions.map(\.position) == [5])
+    #expect(second.sessions.map(\.erasedPositions) == [[1, 3]])
+    #expect(second.position == 7)
+    #expect(second.chainHead == test.log.tail(of: test.tenant).chain)
+    #expect(try test.log.erasedPositions(test.tenant) == [1, 2, 3, 4])
+    #expect(test.log.batches.count == 2)
+    let events = try test.log.events(test.tenant)
+    #expect(events[4].origin.actor == "service:dpo")
+    #expect(events[4].changes == ContextChanges())
+    #expect(events[4].kind == .erased && events[6].kind == .erased)
+    // The new life of s2 is untouched, and not written over by the erasure before it.
+    #expect(try test.version("s2") == 1)
+  }
+
+  @Test("the erasure of a customer finds every session that ever carried it, up to the command before")
+  func eraseCustomer() throws {
+    let test = try TestCycle()
+    func login(_ session: String, _ customer: String?, _ version: Int64) -> Command {
+      Command(
+        session, .patch(ContextChanges(fields: [.init(field: .customerID, value: customer)])), naming: version)
+    }
+    _ = try test.run([.begin("was"), .begin("never"), login("was", "c1", 1), login("was", nil, 2)])
+    let outcomes = try test.run(
+      .change(.begin("just")), .change(login("just", "c1", 1)), .erase(.customer("c1"), Origin(actor: "dpo")),
+      .erase(.customer("c1"), Origin(actor: "dpo")), .erase(.customer("nobody"), Origin(actor: "dpo")))
+    guard case .erased(let receipt) = outcomes[2], case .erased(let again) = outcomes[3],
+      case .erased(let nobody) = outcomes[4]
+    else {
+      Issue.record("\(outcomes)")
+      return
+    }
+    #expect(receipt.sessions.map(\.id.description) == ["just", "was"])
+    #expect(receipt.sessions.map(\.erasedPositions) == [[5, 6], [1, 3, 4]])
+    #expect(receipt.sessions.map(\.position) == [7, 8])
+    #expect(again.sessions.isEmpty && nobody.sessions.isEmpty)
+    #expect(again.position == 8)
+    #expect(try test.log.erasedPositions(test.tenant) == [1, 3, 4, 5, 6])
+    #expect(try test.snapshots.sessions(of: "c1", in: test.tenant).isEmpty)
+  }
+
+  @Test("a session that never was can't be erased; one that was erased before holds nothing more")
+  func eraseNothing() throws {
+    let test = try TestCycle()
+    let erasure = WriterTask.erase(.session(SessionID(valid: "s1")), Origin(actor: "dpo"))
+    #expect(try test.run(erasure) == [.rejected(.sessionNotFound)])
+    _ = try test.run([.begin("s1")])
+    _ = try test.run(erasure)
+    guard case .erased(let receipt) = try test.run(erasure)[0] else {
+      Issue.record()
+      return
+    }
+    #expect(receipt.sessions.isEmpty)
+    #expect(receipt.position == 2)
+    #expect(test.log.records(test.tenant).count == 2)
+  }
+
+  @Test("a damaged record fails the erasure that needs it, as a whole, and nothing else of the batch")
+  func eraseDamaged() throws {
+    let test = try TestCycle()
+    var context = SessionContext()
+    context.customerID = "c1"
+    _ = try test.run([
+      Command("a", .replace(context, upsert: true)), Command("b", .replace(context, upsert: true)), .begin("s1"),
+    ])
+    test.log.damage(test.tenant, 2)
+    let outcomes = try test.run(.erase(.customer("c1"), Origin(actor: "dpo")), .change(.set("s1", "a", "1")))
+    guard case .failed(.log(.damaged)) = outcomes[0] else {
+      Issue.record("\(outcomes)")
+      return
+    }
+    #expect(outcomes[1] == .accepted(version: 2, position: 4))
+    #expect(try test.snapshots.sessions(of: "c1", in: test.tenant).count == 2)
   }
 
   @Test("the log's times don't go back when the clock does, and each tenant's go on their own")

@@ -24,7 +24,7 @@ import Testing
       .found(Verification.Finding(tenant: acme, position: 4, problem: "two  blanks - and more ")),
       .found(Verification.Finding(tenant: acme, position: nil, problem: "x")),
       .found(Verification.Finding(tenant: nil, position: nil, problem: "x y")),
-      .proved(acme, tail(9), snapshots: 2), .proved(beta, .empty, snapshots: nil),
+      .proved(acme, tail(9), snapshots: 2, erasedEvents: 0), .proved(beta, .empty, snapshots: nil, erasedEvents: 0),
     ]
     for step in steps { #expect(Verification.Step(line: step.line) == step, "\(step.line)") }
     for line in ["", "began", "reached acme 1", "found x", "proved acme 1 00 2 3", "other acme 1 2"] {
@@ -84,7 +84,8 @@ import Testing
   func text() {
     var report = Verification.Report()
     for step: Verification.Step in [
-      .began(storeID: "s", events: 3), .reached(acme, position: 3, events: 3), .proved(acme, tail(3), snapshots: 1),
+      .began(storeID: "s", events: 3), .reached(acme, position: 3, events: 3),
+      .proved(acme, tail(3), snapshots: 1, erasedEvents: 0),
     ] { report.take(step) }
     #expect(
       VerifyCommand.text(report, seconds: 1, isResumed: false)
@@ -92,7 +93,7 @@ import Testing
     #expect(
       VerifyCommand.text(report, seconds: 1, isResumed: true).hasSuffix(
         "gone on from the marks, without the projections\n"))
-    report.take(.proved(beta, .empty, snapshots: nil))
+    report.take(.proved(beta, .empty, snapshots: nil, erasedEvents: 0))
     report.take(.found(Verification.Finding(tenant: beta, position: 1, problem: "bad\u{1b}")))
     #expect(
       VerifyCommand.text(report, seconds: 2, isResumed: false)

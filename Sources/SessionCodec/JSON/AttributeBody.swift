@@ -30,7 +30,7 @@ public func readAttributeBody(
     switch member.name {
     case "key":
       isKeySent = true
-      name = reader.attributeName(member, field: "key")
+      name = reader.name(member, field: "key")
     case "value":
       isValueSent = true
       value = reader.value(member, field: "value")

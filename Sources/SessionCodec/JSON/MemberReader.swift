@@ -63,8 +63,8 @@ struct MemberReader {
     return Attribute(name: member.nameString, value: Array(copying: member.raw))
   }
 
-  /// The name of an attribute that is sent as a value, nil when it is refused.
-  mutating func attributeName(_ member: JSONMember, field: String) -> String? {
+  /// A name, such as an attribute's, that is sent as a value; nil when it is refused.
+  mutating func name(_ member: JSONMember, field: String) -> String? {
     guard member.kind == .string else {
       refuse(field, "must be a string, not \(member.kind.description)")
       return nil

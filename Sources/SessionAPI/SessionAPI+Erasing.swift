@@ -1,0 +1,70 @@
+internal import HTTPServer
+internal import Platform
+internal import SessionCodec
+internal import SessionModel
+internal import SessionStore
+
+extension SessionAPI {
+  /// `POST /erasures`: removes what a session, or all sessions of a customer, ever held; answers with a receipt.
+  func erase(_ responder: Responder, _ exchange: HTTPExchange, _ caller: Caller) {
+    // 1. Everything that can be refused is refused here, on the worker.
+    if let refusal = refusalOfWrite(by: caller.tenant.id) ?? refusalOfType(exchange) {
+      return responder.respond(refusal)
+    }
+    let body = exchange.body
+    let subject: ErasureSubject
+    switch readErasureBody(body.span) {
+    case .success(.session(let session)): subject = .session(session)
+    case .success(.customer(let customer)): subject = .customer(customer)
+    case .failure(let problem):
+      return responder.respond(AnswerFactory.error(400, problem.message, details: problem.details))
+    }
+    let origin = Origin(
+      actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
+    // 2. The writer answers after the commit.
+    exchange.suspend()
+    store.erase(subject, of: caller.tenant, origin: origin) { [self] outcome in
+      switch outcome {
+      case .erased(let receipt):
+        responder.respond(.json(200, receipt.json), position: receipt.sessions.last?.position)
+      case .rejected(let rejection):
+        guard case .session(let session) = subject else {
+          preconditionFailure("a customer that never was is no refusal")
+        }
+        responder.respond(answers.answer(rejection, session: session))
+      case .overloaded: responder.respond(AnswerFactory.overloaded)
+      case .failed(let error): responder.respond(answer(error))
+      case .accepted, .alreadyApplied: preconditionFailure("an erasure comes to a receipt")
+      }
+    }
+  }
+}
+
+extension ErasureReceipt {
+  /// The receipt as JSON.
+  fileprivate var json: [UInt8] {
+    var json: [UInt8] = []
+    json.append(contentsOf: #"{"erasedAt":""#.utf8)
+    json.appendTimestampMicroseconds(erasedAt)
+    json.append(contentsOf: #"","sessions":["#.utf8)
+    for (index, session) in sessions.enumerated() {
+      if index > 0 { json.append(UInt8(ascii: ",")) }
+      json.append(contentsOf: #"{"sessionId":"#.utf8)
+      json.appendJSONString(session.id.description)
+      json.append(contentsOf: #","erasedPositions":["#.utf8)
+      for (index, position) in session.erasedPositions.enumerated() {
+        if index > 0 { json.append(UInt8(ascii: ",")) }
+        json.appendDecimal(position)
+      }
+      json.append(contentsOf: #"],"position":"#.utf8)
+      json.appendDecimal(session.position)
+      json.append(UInt8(ascii: "}"))
+    }
+    json.append(contentsOf: #"],"position":"#.utf8)
+    json.appendDecimal(position)
+    json.append(contentsOf: #","chainHead":""#.utf8)
+    json.append(contentsOf: chainHead.hexadecimal.utf8)
+    json.append(contentsOf: #""}"#.utf8)
+    return json
+  }
+}
