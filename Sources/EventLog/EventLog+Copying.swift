@@ -1,11 +1,12 @@
 public import LMDB
 
 extension EventLog {
-  /// Writes a consistent copy of the log, as of its last commit, to the new file `path`, and makes it durable.
-  /// The daemon may go on writing meanwhile. Throws when the file is there already or can't be written whole.
+  /// Writes a consistent copy of the log, as of its last commit, to the new folder `path`, and makes it durable. Nothing
+  /// that was erased is in its files.
+  /// The daemon may go on writing meanwhile. Throws when there is a log already, or it can't be written whole.
   public func copy(to path: String) throws(EventLogError) {
     do throws(LMDBError) {
-      try environment.copy(to: path)
+      try environment.copy([events, meta], to: path)
     } catch {
       throw .storage(error)
     }

@@ -7,6 +7,7 @@ public import SessionModel
 public final class EventLog: CommitLog {
   let environment: Environment
   let events: Table
+  let meta: Table
   /// 16 random bytes in hexadecimal that name this store, made when it was created.
   public let storeID: String
 
@@ -16,7 +17,7 @@ public final class EventLog: CommitLog {
     do {
       environment = try Environment(path: path, options: options)
       let tables = try environment.openTables([LogSchema.events, LogSchema.meta], create: !options.isReadOnly)
-      events = tables[0]
+      (events, meta) = (tables[0], tables[1])
       if !options.isReadOnly { try Self.writeFormat(environment, tables[1]) }
       let reader = try environment.read()
       guard let format = try reader.value(tables[1], LogSchema.formatKey.span),

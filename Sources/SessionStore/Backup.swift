@@ -105,8 +105,7 @@ public struct Backup: ~Copyable {
   /// Copies a log into the new folder `folder`, durably.
   static func copy(_ log: EventLog, to folder: String) throws(StoreError) {
     do {
-      try Files.createDirectory(folder)
-      try log.copy(to: folder + "/data.mdb")
+      try log.copy(to: folder)
       try Files.synchronizeDirectory(folder)
     } catch let error as SystemError {
       throw .directory("the log can't be copied: \(error)")

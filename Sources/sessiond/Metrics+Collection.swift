@@ -64,6 +64,13 @@ extension Metrics {
     counter("sessiond_projector_flushes_total", "Rounds of the projector.", Double(figures.flushCount))
     counter("sessiond_sweeps_total", "Rounds of the sweeper.", Double(figures.sweepCount))
     counter("sessiond_expired_sessions_total", "Expiries recorded by the sweeper.", Double(figures.expiredCount))
+    counters(
+      "sessiond_erased_sessions_total", "Sessions erased, because somebody asked for it or for their age.",
+      [
+        ([("reason", "request")], Double(figures.erasedCount)),
+        ([("reason", "retention")], Double(figures.retentionCount)),
+      ])
+    counter("sessiond_erased_events_total", "Events whose payload was erased.", Double(figures.erasedEventCount))
     gauge(
       "sessiond_sweep_backlog", "Sessions that the last round left due, counted up to 65,536 a class.",
       Double(figures.sweepBacklog))

@@ -89,6 +89,9 @@ extension Settings {
     try root.number("anonymousTTLSeconds", tenYears, into: &store.rules.timeToLive.anonymousSeconds)
     try root.number("customerTTLSeconds", tenYears, into: &store.rules.timeToLive.customerSeconds)
     try root.number("tombstoneSeconds", tenYears, into: &store.rules.tombstoneSeconds)
+    var retentionDays = store.retentionSeconds / 86400
+    try root.number("retentionDays", 0...36500, into: &retentionDays)
+    store.retentionSeconds = retentionDays * 86400
   }
 
   private mutating func readLimits(_ limits: SettingsReader) throws {

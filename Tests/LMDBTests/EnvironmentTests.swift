@@ -17,6 +17,34 @@ import TestSupport
     #expect(try TestEnvironment(folder).all() == ["a=1", "b=2"])
   }
 
+  @Test("a copy has all entries, and no byte of what was overwritten or removed before, whatever its size")
+  func copy() throws {
+    let store = try TestEnvironment()
+    let rubbish = "overwritten-"
+    var randomness = SeededRandomness(seed: 7)
+    var expected: [String] = []
+    for number in 0..<200 {
+      try store.put(["k\(number)": String(repeating: rubbish, count: randomness.number(1...330))])
+    }
+    for number in 0..<200 {
+      let value = String(repeating: "kept", count: randomness.number(1...990))
+      try store.put(["k\(number)": value])
+      expected.append("k\(number)=\(value)")
+    }
+    let folder = try TemporaryFolder()
+    try store.environment.copy([store.table], to: folder("copy"))
+    #expect(throws: LMDBError.self) { try store.environment.copy([store.table], to: folder("copy")) }
+    let bytes = try Files.read(folder("copy/data.mdb"))
+    #expect(!String(decoding: bytes, as: UTF8.self).contains(rubbish))
+    let copied = try Environment(path: folder("copy"), options: TestEnvironment.options)
+    let table = try copied.openTables(["table"], create: false)[0]
+    let reader = try copied.read()
+    var cursor = try reader.cursor(table)
+    var entries: [String] = []
+    while let entry = text(try cursor.next()) { entries.append(entry) }
+    #expect(entries == expected.sorted { $0.prefix { $0 != "=" } < $1.prefix { $0 != "=" } })
+  }
+
   @Test("a write transaction that is dropped leaves nothing behind, and the next one can begin")
   func abort() throws {
     let store = try TestEnvironment()

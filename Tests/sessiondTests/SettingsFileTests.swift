@@ -36,6 +36,7 @@ import Tokens
     #expect(settings.store.rules == DecisionRules())
     #expect(settings.store.rules.timeToLive == TimeToLive(anonymousSeconds: 3600, customerSeconds: 0))
     #expect(settings.store.rules.tombstoneSeconds == 86400)
+    #expect(settings.store.retentionSeconds == 0)
     #expect(settings.api.conflictStatus == .conflict)
     #expect(!settings.api.beginsOwnSessions)
     #expect(settings.api.bodyLimits == BodyLimits())
@@ -51,6 +52,7 @@ import Tokens
         listen: ['[::1]:9000', "unix:/run/s.sock",], /* and */ adminListen: ["127.0.0.1:9001"],
         dataDirectory: '/data', auth: 'none', requireSaasToken: false, conflictStatus: 404, autoCreate: true,
         corsOrigins: ["https://shop.example"], anonymousTTLSeconds: 60, customerTTLSeconds: 0x10, tombstoneSeconds: 0,
+        retentionDays: 30,
         limits: { bodyBytes: 1000, headerBytes: 4096, attributes: 7, attributeBytes: 99, textBytes: 50, connections: 5,
           feeds: 13,
           connectionsPerAddress: 3, sessionsPerTenant: 11, writesPerSecondPerTenant: 12, queuedCommands: 2,
@@ -71,6 +73,7 @@ import Tokens
     #expect(settings.api.maximumFeeds == 13)
     #expect(
       settings.api.bodyLimits == BodyLimits(maximumAttributes: 7, maximumAttributeBytes: 99, maximumTextBytes: 50))
+    #expect(settings.store.retentionSeconds == 30 * 86400)
     #expect(
       settings.store.rules
         == DecisionRules(
