@@ -17,7 +17,7 @@ import pytest
 from callers import KeyFile, token_daemon
 from conftest import EXAMPLES, SEED
 from daemon import REPOSITORY, Daemon, environment
-from tokens import AUDIT, MANAGE, Issuer
+from tokens import AUDIT, ERASE, MANAGE, Issuer
 
 FILE = REPOSITORY / "Sources/SessionAPI/openapi.json"
 DOCUMENT = json.loads(FILE.read_text(encoding="utf-8"))
@@ -123,7 +123,7 @@ def test_with_a_token_that_may_everything(tmp_path):
     issuer = Issuer()
     daemon = token_daemon(tmp_path, KeyFile(issuer, tmp_path / "jwks.json"), tombstoneSeconds=0).start()
     try:
-        run = Run(daemon, tmp_path, issuer.service(f"{MANAGE} {AUDIT}", session_id="own-session"), "own-session")
+        run = Run(daemon, tmp_path, issuer.service(f"{MANAGE} {AUDIT} {ERASE}", session_id="own-session"), "own-session")
     finally:
         daemon.kill()
     run.check()
