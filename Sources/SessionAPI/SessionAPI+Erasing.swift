@@ -22,7 +22,7 @@ extension SessionAPI {
     let origin = Origin(
       actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
     // 2. The writer answers after the commit.
-    exchange.suspend()
+    guard exchange.suspend() else { return responder.respond(AnswerFactory.restarting) }
     store.erase(subject, of: caller.tenant, origin: origin) { [self] outcome in
       switch outcome {
       case .erased(let receipt):
