@@ -24,8 +24,11 @@ public final class CommitSignal: Sendable {
 
   /// Waits until the count differs from `seen`, for `milliseconds` at most. For one thread at a time.
   public func wait(after seen: UInt64, milliseconds: Int) {
-    isAwaited.store(true, ordering: .sequentiallyConsistent)
-    _ = news.wait(milliseconds: milliseconds) { _ in count == seen ? nil : true }
+    _ = news.wait(milliseconds: milliseconds) { _ -> Bool? in
+      // Said anew at each look: whoever counted before `seen` was read may have taken it back only now.
+      isAwaited.store(true, ordering: .sequentiallyConsistent)
+      return count == seen ? nil : true
+    }
     isAwaited.store(false, ordering: .sequentiallyConsistent)
   }
 }
