@@ -15,7 +15,7 @@ from urllib.parse import quote
 from wire import Answer, NoAnswer, Wire, request_bytes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("SESSIOND_BIN", REPOSITORY / ".build/debug/sessiond"))
+BINARY = Path(os.environ.get("SESSIOND_BIN", REPOSITORY / ".build/debug/sessiond")).absolute()
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 

@@ -471,7 +471,7 @@ class TestReload:
         file.path.write_bytes(content)
         with pytest.raises(StartFailed) as failure:
             daemon.start()
-        assert failure.value.status == 3
+        assert failure.value.status == 2
         assert str(file.path) in str(failure.value).splitlines()[-1]
 
 
