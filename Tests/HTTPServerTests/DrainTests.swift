@@ -109,7 +109,7 @@ import Testing
       let address = server.server.boundAddresses[0]
       final class Shared: Sendable {
         let running = Atomic(4)
-        let bad = Mutex<[Int]>([])
+        let bad = Monitor<[Int]>([])
       }
       let shared = Shared()
       for _ in 0..<4 {

@@ -1,5 +1,5 @@
 import HTTPServer
-import Synchronization
+import Platform
 import Testing
 
 @Suite struct ExchangeTests {
@@ -203,7 +203,7 @@ import Testing
 
   @Test("an exchange in process behaves like one of a connection")
   func inProcess() throws {
-    let responses = Mutex<[HTTPResponse]>([])
+    let responses = Monitor<[HTTPResponse]>([])
     let handler = TestHandler()
     for target in ["/echo?a=%2F", "/suspend-here", "/echo?a=%2F"] {
       let exchange = HTTPExchange(method: .put, target: target, headers: [("x-test", " v ")], body: Array("abc".utf8)) {

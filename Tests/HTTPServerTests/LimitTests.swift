@@ -1,4 +1,5 @@
 import HTTPServer
+import Platform
 import Synchronization
 import Testing
 

@@ -1,11 +1,12 @@
 import Glibc
 import HTTPServer
+import Platform
 import Synchronization
 
 /// Answers by the target: /echo, /suspend, /hold, /busy-then-hold, /silent, and others with a fixed body.
 final class TestHandler: HTTPHandler {
   /// Requests to /hold, suspended until the test answers them.
-  let held = Mutex<[HTTPExchange]>([])
+  let held = Monitor<[HTTPExchange]>([])
   let handled = Atomic(0)
 
   static let content = Array(#"{"siteCode":"main"}"#.utf8)
@@ -81,7 +82,7 @@ final class TestServer {
   private var isStopped = false
 
   final class Lines: Sendable {
-    let all = Mutex<[String]>([])
+    let all = Monitor<[String]>([])
   }
 
   init(
