@@ -21,6 +21,8 @@ let package = Package(
     .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: settings),
     .target(name: "Systemd", dependencies: ["CSystemd"], swiftSettings: settings),
     .target(name: "Platform", dependencies: ["CCrypto", "CLinux", "CXXHash"], swiftSettings: settings),
     .target(name: "LMDB", dependencies: ["CLMDB", "Platform"], swiftSettings: settings),
@@ -38,6 +40,9 @@ let package = Package(
       name: "SessionStore",
       dependencies: ["EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel"],
       swiftSettings: settings),
+    .target(
+      name: "Archive", dependencies: ["Compression", "EventLog", "Platform", "SessionCodec", "SessionModel"],
+      swiftSettings: settings),
     .target(name: "HTTPServer", dependencies: ["CMicrohttpd", "Platform"], swiftSettings: settings),
     .target(name: "Tokens", dependencies: ["CCjose", "Platform"], swiftSettings: settings),
     .target(
@@ -45,7 +50,8 @@ let package = Package(
       dependencies: ["HTTPServer", "Platform", "SessionCodec", "SessionModel", "SessionStore", "Tokens"],
       resources: [.embedInCode("openapi.json")], swiftSettings: settings),
     .executableTarget(
-      name: "sessionctl", dependencies: ["EventLog", "Platform", "SessionCodec", "SessionModel", "SessionStore"],
+      name: "sessionctl",
+      dependencies: ["Archive", "EventLog", "Platform", "SessionCodec", "SessionModel", "SessionStore"],
       swiftSettings: settings),
     .executableTarget(
       name: "sessiond",
@@ -67,6 +73,11 @@ let package = Package(
       name: "EventLogTests",
       dependencies: ["EventLog", "LMDB", "Platform", "SessionCodec", "SessionModel", "TestSupport"],
       swiftSettings: settings),
+    .testTarget(
+      name: "CompressionTests", dependencies: ["Compression", "Platform", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "ArchiveTests",
+      dependencies: ["Archive", "EventLog", "LMDB", "Platform", "SessionModel", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "ProjectionsTests",
       dependencies: ["EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "TestSupport"],

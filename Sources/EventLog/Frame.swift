@@ -74,6 +74,13 @@ public enum Frame {
     return (bytes, chain)
   }
 
+  /// Whose record `bytes` say they are, nil when they name nobody. Nothing is proved: it helps to tell what is wrong with a
+  /// record that isn't whole or in its place.
+  public static func claimedTenant(_ bytes: Span<UInt8>) -> TenantID? {
+    guard bytes.count > fixedEnd, bytes.count - fixedEnd >= Int(bytes[44]) else { return nil }
+    return TenantID(utf8: [UInt8](copying: bytes.extracting(fixedEnd..<fixedEnd + Int(bytes[44])))[...])
+  }
+
   /// The chain after a record whose header and payload digest are `covered`.
   static func chain(after previous: Digest, _ covered: Span<UInt8>) -> Digest {
     var hasher = DigestHasher()
@@ -104,6 +111,11 @@ public struct FrameView: ~Escapable {
     self.bytes = bytes
   }
 
+  /// The record as it is stored.
+  public var stored: Span<UInt8> {
+    @_lifetime(copy self)
+    get { bytes }
+  }
   /// The record's length in bytes.
   public var byteCount: Int { bytes.count }
   /// The number of the event's type.

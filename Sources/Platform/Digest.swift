@@ -46,6 +46,18 @@ public struct Digest: Hashable, Sendable {
   /// The first 16 bytes as two words: a fingerprint where 128 bits are enough.
   public var prefix: (UInt64, UInt64) { (word0, word1) }
 
+  /// Reads a digest from 64 hexadecimal digits; nil when they aren't that.
+  public init?(hexadecimal text: Substring) {
+    let digits = text.utf8.map { byte in Character(Unicode.Scalar(byte)).hexDigitValue }
+    guard digits.count == 2 * Digest.byteCount else { return nil }
+    var bytes: [UInt8] = []
+    for pair in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = digits[pair], let low = digits[pair + 1] else { return nil }
+      bytes.append(UInt8(high << 4 | low))
+    }
+    self.init(bytes.span)
+  }
+
   /// The digest in lower-case hexadecimal, as tools print it.
   public var hexadecimal: String { Platform.hexadecimal(bytes.span) }
 }

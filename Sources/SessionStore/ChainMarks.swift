@@ -63,16 +63,3 @@ extension LogTail {
   /// The same as text.
   var words: String { "\(position) \(chain.hexadecimal) \(recordedAt.microseconds)" }
 }
-
-extension Digest {
-  fileprivate init?(hexadecimal text: Substring) {
-    let digits = text.utf8.map { byte in Character(Unicode.Scalar(byte)).hexDigitValue }
-    guard digits.count == 2 * Digest.byteCount else { return nil }
-    var bytes: [UInt8] = []
-    for pair in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = digits[pair], let low = digits[pair + 1] else { return nil }
-      bytes.append(UInt8(high << 4 | low))
-    }
-    self.init(bytes.span)
-  }
-}

@@ -1,0 +1,168 @@
+public import EventLog
+internal import Platform
+internal import SessionCodec
+public import SessionModel
+
+/// Writes logs to an archive, beside the daemon that appends to them.
+///
+/// What is archived of a log is always all of it from its beginning to some position: then the chain proves that nothing
+/// is missing. Each run goes on where the last one ended.
+public struct ArchiveWriter: ~Copyable {
+  /// How large a segment gets.
+  public struct Limits: Sendable {
+    /// The most events.
+    public var events: UInt64
+    /// About how many bytes of records.
+    public var bytes: Int
+
+    /// Limits, by default 100,000 events and 64 MiB.
+    public init(events: UInt64 = 100_000, bytes: Int = 64 << 20) {
+      self.events = events
+      self.bytes = bytes
+    }
+  }
+
+  /// What was done with a tenant's log.
+  public struct Outcome: Equatable, Sendable {
+    /// The positions that were added, nil when there were no new ones.
+    public let added: ClosedRange<UInt64>?
+    /// How many segments were added.
+    public let segments: Int
+    /// How many bytes of files were added.
+    public let bytes: UInt64
+    /// The last record that is archived now.
+    public let tail: LogTail
+  }
+
+  private static let recordsPerTransaction: UInt64 = 512
+
+  private let path: String
+  private let limits: Limits
+  private let lock: FileLock
+
+  /// Claims the archive in the folder `path`, creating it when it is missing. Throws when another process writes to it.
+  public init(_ path: String, limits: Limits = Limits()) throws(ArchiveError) {
+    self.path = path
+    self.limits = limits
+    lock = try Self.claim(path)
+  }
+
+  private static func claim(_ path: String) throws(ArchiveError) -> FileLock {
+    do throws(SystemError) {
+      try Files.createDirectory(path)
+      if let lock = try FileLock(path: path + "/archive.lock") { return lock }
+    } catch {
+      throw .system(error)
+    }
+    throw .refused("another process writes to the archive \(path); try again when it has ended")
+  }
+
+  /// How many events of `tenant` the archive lacks.
+  public func lag(_ tenant: TenantID, of log: EventLog) throws(ArchiveError) -> UInt64 {
+    do {
+      let last = try log.lastPosition(of: tenant)
+      let archived = try manifest(tenant, of: log).tail.position
+      return last - min(last, archived)
+    } catch {
+      throw ArchiveError(error)
+    }
+  }
+
+  /// Adds what `tenant`'s log has beyond the archive, up to its end as it is now. `progress` is told how many events have
+  /// been written since the last time.
+  ///
+  /// Proves each record before it is written. Throws when the archive is of another log, or the log is damaged.
+  public func archive(
+    _ tenant: TenantID, of log: EventLog, progress: (UInt64) -> Void = { _ in }
+  ) throws(ArchiveError) -> Outcome {
+    do {
+      let folder = path + "/" + tenant.description
+      let end = try log.lastPosition(of: tenant)
+      var manifest = try manifest(tenant, of: log)
+      let before = manifest.segments
+      if manifest.tail.position < end {
+        try Files.createDirectory(folder)
+        try removeRest(in: folder, besides: manifest)
+      }
+      while manifest.tail.position < end {
+        let segment = try write(tenant, of: log, after: manifest.tail, to: end, in: folder, progress)
+        manifest.append(segment, at: Instant(microseconds: currentMicroseconds()))
+        try Files.replace(folder + "/" + ArchiveManifest.fileName, with: Array(manifest.text.utf8))
+      }
+      let new = manifest.segments.dropFirst(before.count)
+      return Outcome(
+        added: new.isEmpty ? nil : (before.last?.tail.position ?? 0) + 1...manifest.tail.position, segments: new.count,
+        bytes: new.reduce(0) { $0 + $1.byteCount }, tail: manifest.tail)
+    } catch {
+      throw ArchiveError(error)
+    }
+  }
+
+  /// What is archived of `tenant`'s log, after making sure that it is this log.
+  private func manifest(_ tenant: TenantID, of log: EventLog) throws -> ArchiveManifest {
+    let folder = path + "/" + tenant.description
+    guard Files.exists(folder + "/" + ArchiveManifest.fileName) else {
+      return ArchiveManifest(storeID: log.storeID, tenant: tenant)
+    }
+    guard let manifest = try ArchiveManifest(in: folder), manifest.tenant == tenant else {
+      throw ArchiveError.damaged("the manifest in \(folder) is damaged, so that nothing can be added; verify it")
+    }
+    guard manifest.storeID == log.storeID else {
+      throw ArchiveError.refused(
+        "the archive in \(folder) is of the store \(manifest.storeID), and this is \(log.storeID); choose another folder"
+      )
+    }
+    guard try manifest.segments.isEmpty || log.holds(manifest.tail, of: tenant) else {
+      throw ArchiveError.refused(
+        "the archive in \(folder) is of another log: position \(manifest.tail.position) isn't what was archived, since an "
+          + "older backup was restored, or the tenant removed and begun anew; choose another folder")
+    }
+    return manifest
+  }
+
+  /// Removes the segments that an interrupted run left.
+  private func removeRest(in folder: String, besides manifest: ArchiveManifest) throws(SystemError) {
+    let listed = Set(manifest.segments.map(\.name))
+    for name in try Files.names(in: folder) where SegmentName(name) != nil && !listed.contains(name) {
+      try Files.remove(folder + "/" + name)
+    }
+  }
+
+  /// Writes the next segment.
+  private func write(
+    _ tenant: TenantID, of log: EventLog, after start: LogTail, to end: UInt64, in folder: String,
+    _ progress: (UInt64) -> Void
+  ) throws -> ArchiveManifest.Segment {
+    var file = try SegmentFile(in: folder)
+    var tail = start
+    var frameBytes = 0
+    let last = min(end, start.position + limits.events)
+    while tail.position < last && frameBytes < limits.bytes {
+      let before = tail.position
+      var lines: [UInt8] = []
+      _ = try log.replay(tenant, after: before, limit: Int(min(last - before, Self.recordsPerTransaction))) {
+        frame throws(DamagedRecord) in
+        guard frame.follows(tail.chain) else { throw DamagedRecord("the record doesn't fit the chain") }
+        guard frame.isPayloadIntact else { throw DamagedRecord("the payload doesn't fit its digest") }
+        try ArchiveLine.append(frame, of: tenant, to: &lines)
+        tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
+        frameBytes += frame.byteCount
+        return frameBytes < limits.bytes
+      }
+      // A log never gets shorter but by the removal of its tenant.
+      guard tail.position > before else { throw ArchiveError.refused("tenant \(tenant) has been removed meanwhile") }
+      try file.write(lines)
+      progress(tail.position - before)
+    }
+    return try file.finish(first: start.position + 1, tail: tail)
+  }
+}
+
+extension ArchiveManifest {
+  /// The manifest in a tenant's folder; nil when it is damaged.
+  init?(in folder: String) throws(SystemError) {
+    let content = try Files.read(folder + "/" + Self.fileName, maximumBytes: 256 << 20)
+    guard let text = String(validating: content.span) else { return nil }
+    self.init(text)
+  }
+}
