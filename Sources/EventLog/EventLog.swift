@@ -18,12 +18,12 @@ public final class EventLog: CommitLog {
       environment = try Environment(path: path, options: options)
       let tables = try environment.openTables([LogSchema.events, LogSchema.meta], create: !options.isReadOnly)
       (events, meta) = (tables[0], tables[1])
-      if !options.isReadOnly { try Self.writeFormat(environment, tables[1]) }
+      if !options.isReadOnly { try Self.writeFormat(environment, meta) }
       let reader = try environment.read()
-      guard let format = try reader.value(tables[1], LogSchema.formatKey.span),
+      guard let format = try reader.value(meta, LogSchema.formatKey.span),
         String(validating: format) == LogSchema.format
       else { throw EventLogError.unknownFormat("other than \(LogSchema.format)") }
-      guard let store = try reader.value(tables[1], LogSchema.storeKey.span) else {
+      guard let store = try reader.value(meta, LogSchema.storeKey.span) else {
         throw EventLogError.damagedKey(reason: "the store has no name")
       }
       storeID = hexadecimal(store)

@@ -7,6 +7,7 @@ public import SessionModel
 //   events   tenant ‖ 0 ‖ u64 position   →  frame (Frame.swift)
 //   meta     "format"                    →  text: the format of the environment, "1"
 //            "store"                     →  16 random bytes that name this store
+//            "removing " ‖ tenant        →  nothing: the tenant's removal has begun and not ended
 
 /// Names and keys of the log's tables.
 public enum LogSchema {
@@ -14,6 +15,7 @@ public enum LogSchema {
   static let meta = "meta"
   static var formatKey: [UInt8] { Array("format".utf8) }
   static var storeKey: [UInt8] { Array("store".utf8) }
+  static var removalPrefix: [UInt8] { Array("removing ".utf8) }
   /// The format of the environment that this version writes.
   public static let format = "1"
 

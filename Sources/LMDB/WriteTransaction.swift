@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Platform
 
 /// The one transaction that may write. ``commit()`` consumes it; dropping it undoes what it did.
 @safe
@@ -60,6 +61,24 @@ public struct WriteTransaction: ~Copyable {
   public mutating func remove(_ table: Table, _ key: Span<UInt8>) throws(LMDBError) -> Bool {
     let code = unsafe withValue(key) { unsafe mdb_del(handle, table.handle, &$0, nil) }
     return try checkFound(code, "remove from \(table.name)")
+  }
+
+  /// Removes up to `limit` entries whose keys begin with `prefix`, the first ones in order. Returns how many there were.
+  public mutating func remove(_ table: Table, prefix: [UInt8], limit: Int) throws(LMDBError) -> Int {
+    let keys = try keys(table, prefix: prefix, limit: limit)
+    for key in keys { try remove(table, key.span) }
+    return keys.count
+  }
+
+  private borrowing func keys(_ table: Table, prefix: [UInt8], limit: Int) throws(LMDBError) -> [[UInt8]] {
+    var keys: [[UInt8]] = []
+    var cursor = try cursor(table)
+    var next = try cursor.seek(prefix.span)
+    while keys.count < limit, let entry = next, entry.key.hasPrefix(prefix) {
+      keys.append([UInt8](copying: entry.key))
+      next = try cursor.next()
+    }
+    return keys
   }
 
   private func store(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>, flags: UInt32) -> Int32 {

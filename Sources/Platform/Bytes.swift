@@ -30,6 +30,11 @@ extension Span where Element == UInt8 {
     return order != 0 ? order < 0 : count < other.count
   }
 
+  /// Whether the span's first bytes are those of `prefix`.
+  public func hasPrefix(_ prefix: [UInt8]) -> Bool {
+    count >= prefix.count && extracting(0..<prefix.count).isEqual(to: prefix.span)
+  }
+
   /// Whether the span holds the bytes of `text`.
   public func isEqual(to text: StaticString) -> Bool {
     // A StaticString's bytes are there as long as the program.

@@ -7,11 +7,11 @@ internal import SessionModel
 /// What can be folded from the log, on disk: snapshots, the index of customers, and how far the folding has come.
 public final class Projections: Sendable {
   let environment: Environment
-  private let snapshots: Table
-  private let customers: Table
-  private let carriers: Table
-  private let activity: Table
-  private let checkpoints: Table
+  let snapshots: Table
+  let customers: Table
+  let carriers: Table
+  let activity: Table
+  let checkpoints: Table
   let meta: Table
 
   /// Opens the projections of the store `storeID` in the folder `path`; empty ones when the folder is missing.

@@ -150,9 +150,3 @@ public struct ProjectionsView: ~Copyable {
     return id
   }
 }
-
-extension Span where Element == UInt8 {
-  func hasPrefix(_ prefix: [UInt8]) -> Bool {
-    count >= prefix.count && extracting(0..<prefix.count).isEqual(to: prefix.span)
-  }
-}

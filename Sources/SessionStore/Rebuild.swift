@@ -25,7 +25,9 @@ public struct Rebuild: ~Copyable {
   /// Claims the data directory. Throws when there is no store, or a daemon runs.
   public init(_ directory: DataDirectory) throws(StoreError) {
     let reader = try StoreReader(directory: directory, opensProjections: false)
-    lock = try directory.claim()
+    let claim = try directory.claim()
+    try TenantRemoval.refuseInterrupted(reader.log)
+    lock = claim
     self.directory = directory
     log = reader.log
   }

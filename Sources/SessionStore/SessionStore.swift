@@ -109,6 +109,10 @@ public final class SessionStore: Sendable {
     do {
       log = try EventLog(path: directory.log, options: configuration.environment)
       projections = try Self.openProjections(directory, log, configuration, observer)
+      for tenant in try log.removals() {
+        observer.notice("the removal of tenant \(tenant) was interrupted and is completed now")
+        try TenantRemoval.run(tenant, log, projections)
+      }
       snapshots = SnapshotReader(overlay: overlay, projections: projections)
       recovered = try Recovery(log: log, overlay: overlay, projections: projections).run(progress: observer.replayed)
       if recovered.events > 0 { observer.notice("replayed \(recovered.events) events from the log") }

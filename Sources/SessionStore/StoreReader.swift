@@ -1,4 +1,4 @@
-internal import EventLog
+public import EventLog
 public import LMDB
 internal import Platform
 internal import Projections
@@ -12,7 +12,8 @@ public import SessionModel
 public final class StoreReader: Sendable {
   /// The directory that is read.
   public let directory: DataDirectory
-  let log: EventLog
+  /// Its log, for reading alone.
+  public let log: EventLog
   /// The projections, nil when there are none that can be used.
   let projections: Projections?
   /// Why projections that are there can't be used.

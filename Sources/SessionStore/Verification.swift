@@ -142,6 +142,9 @@ public struct Verification {
         let problem = "the marks are of the store \(marks.storeID), and this is \(log.storeID)"
         return step(.found(Finding(tenant: nil, position: nil, problem: problem)))
       }
+      for tenant in try log.removals() where range.contains(tenant) {
+        step(.found(Finding(tenant: tenant, position: nil, problem: TenantRemoval.interruption(tenant))))
+      }
       if let projectionsProblem, marks == nil {
         step(.found(Finding(tenant: nil, position: nil, problem: projectionsProblem)))
       }
