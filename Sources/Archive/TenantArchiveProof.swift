@@ -224,6 +224,10 @@ struct TenantArchiveProof {
       lose(position)
       return true
     }
+    if let owner = Self.otherOwner(of: line, than: tenant) {
+      found(name, position, "the record is one of tenant \(owner)", &report)
+      return false
+    }
     if line.position != position {
       guard line.position > position && line.position <= name.last else {
         found(name, position, "the line is that of position \(line.position)", &report)
@@ -241,15 +245,17 @@ struct TenantArchiveProof {
     do throws(DamagedRecord) {
       try prove(try FrameView(line.frame.span, key: key.span), line: bytes, at: position, of: name, &report)
     } catch {
-      if let owner = Frame.claimedTenant(line.frame.span), owner != tenant {
-        found(name, position, "the record is one of tenant \(owner)", &report)
-        lose(position)
-        return false
-      }
       found(name, position, error.reason, &report)
       lose(position)
     }
     return true
+  }
+
+  /// Whose record a line holds when it is whole and another tenant's; nil otherwise.
+  private static func otherOwner(of line: ArchiveLine, than tenant: TenantID) -> TenantID? {
+    guard let owner = Frame.claimedTenant(line.frame.span), owner != tenant else { return nil }
+    let key = LogSchema.key(owner, line.position)
+    return (try? FrameView(line.frame.span, key: key.span)) == nil ? nil : owner
   }
 
   private mutating func prove(

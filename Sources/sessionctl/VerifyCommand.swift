@@ -12,12 +12,16 @@ struct VerifyCommand: ControlCommand {
     sessionctl verify: proves that log, chain and projections agree
 
     usage: sessionctl [--data-dir DIR] verify [--tenant TENANT] [--resume FILE] [--json]
+           sessionctl [--data-dir DIR] verify --archive FOLDER [--tenant TENANT] [--json]
 
     Each payload is proved by its digest, each record by the chain, each snapshot by folding its session's events. Each
     damaged position is named. Takes about a kilobyte of memory for each session of the largest tenant.
 
       --tenant TENANT   this tenant alone
       --resume FILE     keep in FILE how far each log has been proved, and go on from there the next time
+      --archive FOLDER  prove the archive in FOLDER instead, by its files alone: that each is whole, each record behind
+                        the one before, and each readable event what the record says; with --data-dir given, that the
+                        log has the same chain at the end of each segment, too
       --json            print JSON instead of text
 
     What a run that goes on from FILE proves: the record at each mark is still the one that was there when the mark was
@@ -30,6 +34,7 @@ struct VerifyCommand: ControlCommand {
       sessionctl --data-dir /var/lib/sessiond verify
       sessionctl --data-dir /var/lib/sessiond verify --tenant acme --json
       sessionctl --data-dir /var/lib/sessiond verify --resume /var/lib/sessiond-audit/marks
+      sessionctl verify --archive /archive/sessiond
 
     exit status: 1 when something isn't as it was written
 
@@ -37,15 +42,27 @@ struct VerifyCommand: ControlCommand {
 
   let tenant: TenantID?
   let resume: String?
+  let archive: String?
+  /// Whether the data directory was named, so that an archive is compared with it.
+  let isDirectoryNamed: Bool
   let isJSON: Bool
 
   init(_ arguments: inout Arguments) throws(Arguments.Problem) {
     isJSON = arguments.takeFlag("--json")
     tenant = try arguments.takeTenant()
     resume = arguments.take("--resume")
+    archive = arguments.take("--archive")
+    isDirectoryNamed = arguments.has("--data-dir")
+    guard archive == nil || resume == nil else {
+      throw Arguments.Problem(text: "--archive and --resume can't both be meant")
+    }
   }
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
+    if let archive {
+      let proof = ArchiveProof(path: archive, tenant: tenant)
+      return try proof.run(comparing: isDirectoryNamed ? directory : nil, isJSON: isJSON)
+    }
     let started = monotonicNanoseconds()
     let old = try resume.flatMap { try MarksFile($0).read() }
     let report = try GuardedVerification(directory: directory, tenant: tenant, marks: old == nil ? nil : resume).run()

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Platform
 internal import SessionStore
 
@@ -5,21 +6,23 @@ internal import SessionStore
 func run() throws -> ExitStatus {
   var arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
   let wantsHelp = arguments.takeFlag("--help")
-  let named = arguments.take("--data-dir")
-  let directory = DataDirectory(
-    named ?? Process.environment(prefix: "SESSIOND_DATA_DIR")["SESSIOND_DATA_DIR"] ?? "./sessiond-data")
   if arguments.takeFlag("--version") {
+    _ = arguments.take("--data-dir")
     try arguments.finish()
     try printAll { $0.append(contentsOf: "sessionctl \(version)\n".utf8) }
     return .fine
   }
   guard let name = arguments.takeWord() else {
     guard wantsHelp else { throw Arguments.Problem(text: "a command is missing") }
+    _ = arguments.take("--data-dir")
     try arguments.finish()
     try printAll { $0.append(contentsOf: Catalog.help.utf8) }
     return .fine
   }
-  if let work = ChildWork(name) { return try work.run(&arguments, in: directory) }
+  if let work = ChildWork(name) {
+    let directory = takeDirectory(&arguments)
+    return try work.run(&arguments, in: directory)
+  }
   guard let command = Catalog.command(name) else {
     throw Arguments.Problem(text: "there is no command \(printable(name))")
   }
@@ -28,8 +31,16 @@ func run() throws -> ExitStatus {
     return .fine
   }
   let made = try command.init(&arguments)
+  let directory = takeDirectory(&arguments)
   try arguments.finish()
   return try made.run(in: directory)
+}
+
+/// Takes the data directory out of the command line: the option, else the variable, else a folder here.
+func takeDirectory(_ arguments: inout Arguments) -> DataDirectory {
+  DataDirectory(
+    arguments.take("--data-dir") ?? Process.environment(prefix: "SESSIOND_DATA_DIR")["SESSIOND_DATA_DIR"]
+      ?? "./sessiond-data")
 }
 
 func complain(_ text: String) {
@@ -47,6 +58,9 @@ do {
   if !failure.text.isEmpty { complain(failure.text) }
   Process.exit(failure.status.rawValue)
 } catch let error as StoreError {
+  complain("\(error)")
+  Process.exit(error.isDamage ? ExitStatus.finding.rawValue : ExitStatus.failed.rawValue)
+} catch let error as ArchiveError {
   complain("\(error)")
   Process.exit(error.isDamage ? ExitStatus.finding.rawValue : ExitStatus.failed.rawValue)
 } catch let error as SystemError where error.isBrokenPipe {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
 import re
 import shutil
@@ -13,110 +12,13 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from conftest import SEED
-from daemon import BINARY, REPOSITORY, Daemon, environment, path_of
-
-CONTROL = Path(os.environ.get("SESSIONCTL_BIN", BINARY.with_name("sessionctl")))
-FLIPS = int(os.environ.get("SESSIOND_TEST_FLIPS", "200"))
-KILLS = int(os.environ.get("SESSIOND_TEST_KILLS", "12"))
-TENANTS = ("acme", "beta")
-
-
-@dataclass
-class Run:
-    status: int
-    out: str
-    err: str
-
-    def json(self):
-        return json.loads(self.out)
-
-    def lines(self) -> list:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-def control(data: Path, *arguments: str, expect: int | None = 0) -> Run:
-    """Runs sessionctl on a data directory. Whatever the data are, it may not end by a signal."""
-    done = subprocess.run(
-        [CONTROL, "--data-dir", data, *arguments],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=120,
-        check=False,
-    )
-    run = Run(done.returncode, done.stdout, done.stderr)
-    assert done.returncode in (0, 1, 2, 3), f"{arguments}: {run}"
-    if expect is not None:
-        assert done.returncode == expect, f"{arguments}: {run}"
-    if done.returncode in (2, 3):
-        assert run.err.startswith("sessionctl: ") and run.err.count("\n") == 1, run
-    return run
-
-
-def findings(data: Path, *arguments: str) -> list[dict]:
-    run = control(data, "verify", "--json", *arguments, expect=None)
-    found = run.json()["findings"]
-    assert run.status == (1 if found else 0), run
-    return found
-
-
-# A workload, with what a GET answered after each change
-
-
-@dataclass
-class Seen:
-    """What a session's document was after a change."""
-
-    tenant: str
-    session: str
-    version: int
-    document: dict
-
-
-def feed(daemon: Daemon, count: int, seed: int, sessions: int = 12) -> list[Seen]:
-    """Makes that many changes of some sessions of both tenants; no life begins twice."""
-    draw = random.Random(seed)
-    versions: dict[tuple[str, str], int] = {}
-    seen = []
-    while len(seen) < count:
-        tenant = draw.choice(TENANTS)
-        session = f"s{draw.randrange(sessions)} é/{seed % 1000}"
-        version = versions.get((tenant, session), 0)
-        path = path_of(session, tenant=tenant)
-        currency = draw.choice(["EUR", "USD", "CHF"])
-        attribute = draw.choice(["a", "größe", "c.d"])
-        value = draw.choice([1, None, "x\u202e\t", {"deep": [1, 2.5]}, "y" * draw.randrange(200)])
-        change = draw.randrange(5) if version else 0
-        if change <= 1:
-            document = {"siteCode": "main", "currency": currency, "context": {attribute: value}}
-            if draw.randrange(3) == 0:
-                document["targetLocation"] = draw.choice(["DE", "FR"])
-            if version:
-                document["metadata"] = {"version": version}
-            answer = daemon.request("PUT", path + "?upsert=true", document)
-        elif change == 2:
-            cart = draw.choice([None, f"cart-{draw.randrange(99)}"])
-            answer = daemon.request("PATCH", path, {"metadata": {"version": version}, "cartId": cart})
-        elif change == 3:
-            answer = daemon.request("POST", path + "/attributes", {"key": attribute, "value": value})
-        else:
-            answer = daemon.request("DELETE", path + "/attributes/" + quote(attribute))
-            if answer.status == 404:
-                continue
-        assert answer.status == 204, answer
-        read = daemon.request("GET", path).json()
-        now = read["metadata"]["version"]
-        assert now in (version, version + 1)
-        versions[tenant, session] = now
-        if now > version:
-            seen.append(Seen(tenant, session, now, read))
-    return seen
+from control import CONTROL, FLIPS, KILLS, TENANTS, all_events, api, control, duration, feed, findings, kill_at_once
+from daemon import REPOSITORY, Daemon, environment, path_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -150,20 +52,6 @@ def copied(stopped, tmp_path) -> Path:
     return Path(shutil.copytree(stopped, tmp_path / "copied"))
 
 
-def api(daemon: Daemon, path: str):
-    answer = daemon.request("GET", path)
-    assert answer.status == 200, answer
-    return answer.json()
-
-
-def all_events(daemon: Daemon, tenant: str) -> list[dict]:
-    events, after = [], 0
-    while page := api(daemon, f"/session-context/{tenant}/events?limit=1000&after={after}")["events"]:
-        events += page
-        after = page[-1]["position"]
-    return events
-
-
 # The command line
 
 
@@ -173,7 +61,7 @@ def test_help_version_and_wrong_use(tmp_path):
     commands = re.findall(r"^  ([a-z]+)  ", general, re.MULTILINE)
     assert commands == [
         *("status", "show", "history", "diff", "replay", "tail"),
-        *("verify", "rebuild", "backup", "restore"),
+        *("verify", "rebuild", "backup", "restore", "archive", "tenant"),
     ]
     for command in commands:
         assert control(tmp_path, command, "--help").out.startswith(f"sessionctl {command}: ")
@@ -187,6 +75,9 @@ def test_help_version_and_wrong_use(tmp_path):
         ["verify"],
         ["rebuild"],
         ["backup", str(tmp_path / "b")],
+        ["archive", str(tmp_path / "b")],
+        ["tenant", "list"],
+        ["tenant", "remove", "acme", "--confirm", "acme"],
     ):
         control(tmp_path / "nowhere", *words, expect=3)
     assert not (tmp_path / "nowhere").exists() and not (tmp_path / "b").exists()
@@ -222,7 +113,8 @@ def test_completions_and_manual_know_what_the_help_knows(tmp_path):
     commands = re.findall(r"^  ([a-z]+)  ", control(tmp_path, "--help").out, re.MULTILINE)
     assert {word for word in completed("sessionctl", "") if word[0] != "-"} == set(commands)
     assert re.findall(r"^    '([a-z]+):", zsh, re.MULTILINE) == commands
-    assert re.findall(r"^\.It Cm ([a-z]+)\b", manual, re.MULTILINE) == commands
+    explained = re.findall(r"^\.It Cm ([a-z]+)\b", manual, re.MULTILINE)
+    assert list(dict.fromkeys(explained)) == commands
     for command in commands:
         usage, _, _ = control(tmp_path, command, "--help").out.partition("\nexamples:")
         options = set(re.findall(r"--[a-z][a-z-]*", usage)) | {"--data-dir", "--json", "--help"}
@@ -808,26 +700,6 @@ def test_rebuild_after_a_crash_equals_what_the_daemon_had(new_daemon):
     assert findings(daemon.data) == []
     daemon.start()
     assert "anew" not in daemon.stderr
-
-
-def kill_at_once(data: Path, *words: str, seconds: float) -> bool:
-    """Starts sessionctl and ends it with SIGKILL after that time; returns whether it had ended before."""
-    process = subprocess.Popen(
-        [CONTROL, "--data-dir", data, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
-    )
-    try:
-        assert process.wait(seconds) == 0
-        return True
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return False
-
-
-def duration(data: Path, *words: str) -> float:
-    started = time.monotonic()
-    control(data, *words)
-    return time.monotonic() - started
 
 
 def test_killed_rebuild_backup_and_restore_leave_what_was(copied, tmp_path):

@@ -74,6 +74,21 @@ import Testing
       (["tail", "--to", "3"], "tail has no end, so no --to and --until; replay has"),
       (["backup"], "the folder for the backup is missing"),
       (["restore"], "the backup is missing"),
+      (["archive"], "the folder for the archive is missing"),
+      (["verify", "--archive", "a", "--resume", "b"], "--archive and --resume can't both be meant"),
+      (["tenant"], "what to do is missing: list, export or remove"),
+      (["tenant", "rename"], "rename is nothing to do with a tenant; list, export and remove are"),
+      (["tenant", "list", "acme"], "acme is one word too many"),
+      (["tenant", "list", "--confirm", "acme"], "there is no option --confirm here"),
+      (["tenant", "export", "acme"], "the folder for the export is missing"),
+      (
+        ["tenant", "remove", "acme"],
+        "tenant acme would be removed with all its data; to do so, say --confirm acme"
+      ),
+      (
+        ["tenant", "remove", "acme", "--confirm", "beta"],
+        "tenant acme would be removed with all its data; to do so, say --confirm acme"
+      ),
       (["verify", "--tenant", "x"], "x is no tenant's name"),
     ])
   func refused(words: [String], expected: String) throws {

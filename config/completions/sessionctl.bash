@@ -8,7 +8,7 @@ _sessionctl() {
   elif [[ $previous == = ]]; then
     previous=${COMP_WORDS[COMP_CWORD - 2]}
   fi
-  local commands='status show history diff replay tail verify rebuild backup restore'
+  local commands='status show history diff replay tail verify rebuild backup restore archive tenant'
   local types='started replaced patched attribute-set attribute-removed touched expired ended erased'
   local command='' place word options
   for ((place = 1; place < COMP_CWORD; place++)); do
@@ -26,7 +26,7 @@ _sessionctl() {
     esac
   done
   case $previous in
-    --data-dir)
+    --data-dir | --archive)
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
       ;;
@@ -42,7 +42,7 @@ _sessionctl() {
       mapfile -t COMPREPLY < <(compgen -W "$types" -- "$current")
       return
       ;;
-    --tenant | --session | --customer | --version | --as-of | --limit | --from | --to | --since | --until) return ;;
+    --tenant | --session | --customer | --version | --as-of | --limit | --from | --to | --since | --until | --confirm) return ;;
   esac
   options='--data-dir --json --help'
   case $command in
@@ -55,8 +55,20 @@ _sessionctl() {
     diff) options+=' --from --to' ;;
     replay) options+=' --tenant --session --customer --type --from --to --since --until --format' ;;
     tail) options+=' --tenant --session --customer --type --from --since --format' ;;
-    verify) options+=' --tenant --resume' ;;
-    backup | restore)
+    verify) options+=' --tenant --resume --archive' ;;
+    tenant)
+      options+=' --confirm'
+      if [[ $current != -* ]]; then
+        if [[ $previous == tenant ]]; then
+          mapfile -t COMPREPLY < <(compgen -W 'list export remove' -- "$current")
+        elif [[ ${COMP_WORDS[COMP_CWORD - 2]} == export ]]; then
+          mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        fi
+        return
+      fi
+      ;;
+    backup | restore | archive)
+      [[ $command == archive ]] && options+=' --tenant'
       if [[ $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
