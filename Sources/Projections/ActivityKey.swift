@@ -20,7 +20,7 @@ public struct ActivityKey: Hashable, Comparable, Sendable {
   /// The key's bytes, at most 226: `class ‖ u64 big-endian microseconds ‖ tenant ‖ 0 ‖ session id`.
   public let bytes: [UInt8]
 
-  private static let prefixByteCount = 9
+  static let prefixByteCount = 9
 
   /// The entry of the session `key` that its snapshot makes; nil when there is none, it holds nothing that waits, or it
   /// can't be read.
