@@ -1,6 +1,8 @@
 #pragma once
 // libmicrohttpd, and what of it Swift cannot call: its variadic functions and its va_list logger.
+#include <linux/sockios.h>
 #include <microhttpd.h>
+#include <sys/ioctl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -83,6 +85,15 @@ static inline size_t cmhd_header_size(struct MHD_Connection *_Nonnull connection
 static inline void cmhd_avoid_chunks(struct MHD_Response *_Nonnull response) {
   MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 }
+
+// ioctl is variadic. The bytes that the kernel holds for the client (tcp(7), unix(7): SIOCOUTQ), or -1.
+static inline int cmhd_unsent_bytes(int file) {
+  int bytes = 0;
+  return ioctl(file, SIOCOUTQ, &bytes) == 0 ? bytes : -1;
+}
+
+// POLLRDHUP (poll(2)), which the header only shows with _GNU_SOURCE.
+static const short cmhd_poll_hangup = 0x2000;
 
 // The values by which a reader callback ends a body. They are macros with a cast, which Swift does not import.
 static const ssize_t cmhd_end_of_stream = MHD_CONTENT_READER_END_OF_STREAM;

@@ -176,17 +176,12 @@ internal import Synchronization
   /// any more. On the worker, within the library's handler call.
   func suspend() -> Bool { suspend(countedIn: core.counters.suspendedRequests) }
 
-  /// Has the kernel hold no more than `bytes` for the client, and give up a client that is gone without a word once it
-  /// has acknowledged nothing for the time that sending may take.
+  /// Has the kernel hold no more than `bytes` for the client.
   func prepareForStream(bytes: Int) {
-    // socket(7): the kernel doubles the value, for its own bookkeeping. Without either option a stream works as well, so
-    // failures don't matter: a UNIX socket has no second one.
+    // socket(7): the kernel doubles the value, for its own bookkeeping. Without it a stream works as well, so that a
+    // failure doesn't matter.
     var size = Int32(bytes)
     _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
-    // tcp(7), TCP_USER_TIMEOUT: in milliseconds.
-    var timeout = UInt32(core.configuration.sendTimeoutSeconds * 1000)
-    _ = unsafe setsockopt(
-      descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &timeout, socklen_t(MemoryLayout<UInt32>.size))
   }
 
   /// Takes the connection out of its worker's loop while its body waits; false when nothing may wait any more. On the

@@ -20,6 +20,8 @@ final class ConnectionTable: Sendable {
     var receivedWhenIdle: UInt64?
     /// When bytes of a later request were first seen.
     var laterRequestSince: UInt64?
+    /// The bytes that the kernel held for the client when half of the time for sending was up.
+    var unsentBefore: Int32?
     /// Whether the socket was shut down already.
     var isShutDown = false
   }
@@ -120,6 +122,7 @@ final class ConnectionTable: Sendable {
       entry.word = word
       entry.since = now
       entry.laterRequestSince = nil
+      entry.unsentBefore = nil
       entry.receivedWhenIdle = phase == .idle ? receivedBytes(entry.connection.descriptor) : nil
     }
     let elapsed = now < entry.since ? 0 : Double(now - entry.since) / 1e9
@@ -127,7 +130,8 @@ final class ConnectionTable: Sendable {
     switch phase {
     case .firstHeader: isPast = elapsed > configuration.headerTimeoutSeconds
     case .body: isPast = elapsed > configuration.bodyTimeoutSeconds
-    case .sending, .streaming: isPast = elapsed > configuration.sendTimeoutSeconds
+    case .sending: isPast = elapsed > configuration.sendTimeoutSeconds
+    case .streaming: isPast = isStuck(&entry, elapsed: elapsed, now: now)
     case .handling, .waiting: isPast = false
     case .idle:
       if entry.laterRequestSince == nil, let before = entry.receivedWhenIdle,
@@ -147,6 +151,25 @@ final class ConnectionTable: Sendable {
       shutdown(entry.connection.descriptor, Int32(SHUT_RD))
     }
     return isPast
+  }
+
+  /// Whether a client has taken nothing of a stream for as long as sending may take.
+  ///
+  /// The library takes the next part only when the kernel has room for it, which a slow reader makes in big steps. So what
+  /// counts is whether what the kernel holds has changed in the second half of the time: less when the client took some,
+  /// more when there was room for more.
+  private func isStuck(_ entry: inout Entry, elapsed: Double, now: UInt64) -> Bool {
+    guard elapsed > configuration.sendTimeoutSeconds / 2 else { return false }
+    let unsent = cmhd_unsent_bytes(entry.connection.descriptor)
+    guard let before = entry.unsentBefore else {
+      entry.unsentBefore = unsent
+      return false
+    }
+    guard elapsed > configuration.sendTimeoutSeconds else { return false }
+    if unsent == before { return true }
+    entry.since = now
+    entry.unsentBefore = nil
+    return false
   }
 
   private static func release(_ peer: SocketAddress, in table: inout Table) {

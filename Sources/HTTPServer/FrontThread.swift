@@ -59,6 +59,7 @@ final class FrontThread: Sendable {
     var listens = true
     var pausedUntil: UInt64 = 0
     var nextRound: UInt64 = 0
+    var nextLookAtClients: UInt64 = 0
     while !isStopping.load(ordering: .acquiring) {
       let isDraining = core.isDraining.load(ordering: .acquiring)
       if listens, isDraining {
@@ -73,6 +74,10 @@ final class FrontThread: Sendable {
       if now >= nextRound {
         let expired = core.connections.expire(now: now, drainingIdle: isDraining)
         if expired > 0 { core.counters.expiredConnections.add(expired, ordering: .relaxed) }
+        if now >= nextLookAtClients {
+          core.streams.lookAtClients(now: now, timeoutSeconds: core.configuration.sendTimeoutSeconds)
+          nextLookAtClients = now + 1_000_000_000
+        }
         nextRound = now + UInt64(isDraining ? Self.drainingRoundMilliseconds : Self.roundMilliseconds) * 1_000_000
       }
       let accepts = listens && now >= pausedUntil

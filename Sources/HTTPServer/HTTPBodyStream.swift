@@ -5,10 +5,10 @@ internal import Synchronization
 /// A body that is made while it is sent, and may wait for what doesn't exist yet.
 ///
 /// A client is sent as much as it reads, at its own speed. One that takes nothing for `sendTimeoutSeconds` while there is
-/// something for it is cut off; a stream that waits has no deadline. While it waits nobody listens to the connection, so
-/// that a client which has gone is noticed when the stream sends something next.
+/// something for it is cut off; a stream that waits has no deadline. While it waits the library doesn't listen to the
+/// connection; `lookAtClient` does, now and then.
 @safe public final class HTTPBodyStream: @unchecked Sendable {
-  // Sendable although it has mutable parts: all but `state` are touched on the connection's worker only, once `attach`
+  // Sendable although it has mutable parts: all but atomics and the front thread's are touched on the connection's worker only, once `attach`
   // was called there. The handle is used elsewhere by whoever changed `state` from `parked`, see `wake`.
 
   private enum State: UInt8, AtomicRepresentable {
@@ -32,6 +32,18 @@ internal import Synchronization
   private var carrier: Carrier?
   /// What the source could know of the server's stopping when it was asked last.
   private var toldStopping = false
+
+  /// The socket while it's the stream's; -1 before and after.
+  private let descriptor = Atomic<Int32>(-1)
+  /// Whether the connection is known to be broken.
+  private let isBroken = Atomic(false)
+  /// Whether the client has closed its side, which it may do and still listen.
+  private let hasHungUp = Atomic(false)
+  /// What the kernel held for the client, and when it was last seen to take some. The front thread's.
+  private var unsentBytes: Int32 = 0
+  private var takenNanoseconds: UInt64 = .max
+  /// Whether the source has been told of that.
+  private var hasDoubted = false
 
   /// What carries the body to the client.
   private struct Carrier {
@@ -72,6 +84,34 @@ internal import Synchronization
   /// Whether the server is about to stop: a source without an end of its own should end now. Asked by the source.
   public var isStopping: Bool { toldStopping }
 
+  /// Whether the source should say something now, if only to find out whether the client still listens. Once.
+  public private(set) var isClientInDoubt = false
+
+  /// Looks whether the client is still there, and wakes the stream when it seems to be gone: closed, or without a word
+  /// and taking nothing for `timeoutNanoseconds` of what was sent. On the front thread.
+  func lookAtClient(now: UInt64, timeoutNanoseconds: UInt64) {
+    guard state.load(ordering: .sequentiallyConsistent) == .parked else {
+      takenNanoseconds = now
+      return
+    }
+    let unsent = cmhd_unsent_bytes(descriptor.load(ordering: .relaxed))
+    if unsent <= 0 || unsent < unsentBytes { takenNanoseconds = now }
+    unsentBytes = unsent
+    if now - min(now, takenNanoseconds) > timeoutNanoseconds {
+      isBroken.store(true, ordering: .relaxed)
+      return wake()
+    }
+    var place = pollfd(fd: descriptor.load(ordering: .relaxed), events: cmhd_poll_hangup, revents: 0)
+    // poll(2): with a time of 0 it doesn't wait. The socket can only be another's when this stream is over already.
+    guard place.fd >= 0, unsafe poll(&place, 1, 0) == 1 else { return }
+    if Int32(place.revents) & (POLLERR | POLLHUP) != 0 {
+      isBroken.store(true, ordering: .relaxed)
+      wake()
+    } else if !hasHungUp.exchange(true, ordering: .relaxed) {
+      wake()
+    }
+  }
+
   private func change(from old: State, to new: State) -> Bool {
     state.compareExchange(expected: old, desired: new, ordering: .sequentiallyConsistent).exchanged
   }
@@ -81,6 +121,7 @@ internal import Synchronization
   /// The library is about to send the answer.
   func attach(to connection: Connection, _ exchange: HTTPExchange) {
     carrier = Carrier(connection: connection, exchange: exchange)
+    descriptor.store(connection.descriptor, ordering: .relaxed)
     connection.prepareForStream(bytes: Self.socketBytes)
     connection.core.streams.insert(self)
   }
@@ -88,7 +129,7 @@ internal import Synchronization
   /// What the library's reader callback asks for: the number of bytes put at `target`, 0 after suspending the connection,
   /// or one of the library's ends.
   func read(into target: UnsafeMutablePointer<CChar>, maximum: Int) -> Int {
-    guard let carrier else { return cmhd_end_with_error }
+    guard let carrier, !isBroken.load(ordering: .relaxed) else { return cmhd_end_with_error }
     while taken == buffer.count {
       switch step {
       case .finished: return cmhd_end_of_stream
@@ -121,6 +162,8 @@ internal import Synchronization
     buffer.removeAll(keepingCapacity: true)
     taken = 0
     toldStopping = carrier.connection.core.isDraining.load(ordering: .sequentiallyConsistent)
+    isClientInDoubt = !hasDoubted && hasHungUp.load(ordering: .relaxed)
+    if isClientInDoubt { hasDoubted = true }
     // What woke the stream until now is answered by this call.
     state.store(.running, ordering: .sequentiallyConsistent)
     step = source?.next(into: &buffer, for: self) ?? .failed
@@ -161,6 +204,7 @@ internal import Synchronization
   /// The library has let go of the body.
   func end() {
     state.store(.ended, ordering: .sequentiallyConsistent)
+    descriptor.store(-1, ordering: .relaxed)
     carrier?.connection.core.streams.remove(self)
     carrier = nil
     buffer = []

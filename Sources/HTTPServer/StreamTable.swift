@@ -12,6 +12,12 @@ final class StreamTable: Sendable {
     streams.withLock { $0[ObjectIdentifier(stream)] = nil }
   }
 
+  /// Looks at the clients of the streams that wait, and wakes those whose client seems to be gone.
+  func lookAtClients(now: UInt64, timeoutSeconds: Double) {
+    let timeout = UInt64(timeoutSeconds * 1e9)
+    for stream in streams.withLock({ Array($0.values) }) { stream.lookAtClient(now: now, timeoutNanoseconds: timeout) }
+  }
+
   /// Has every source asked again.
   func wakeAll() {
     for stream in streams.withLock({ Array($0.values) }) { stream.wake() }

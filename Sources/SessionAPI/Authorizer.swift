@@ -46,6 +46,8 @@ public struct Authorizer: Sendable {
     case .open:
       return try openCaller(exchange, tenant: tenant, operation: operation)
     case .tokens(let verifier):
+      // Only a feed outlives its request; asked before, so that keys replaced meanwhile count as replaced.
+      let keyGeneration = operation == .listEvents ? verifier.keyGeneration : 0
       let token = try Self.bearerToken(exchange, verifier, nowSeconds: nowSeconds)
       guard token.mayAct(for: tenant.description) else {
         throw .forbidden(message: "The token is not valid for tenant \(tenant)", details: [])
@@ -61,7 +63,16 @@ public struct Authorizer: Sendable {
       }
       return Caller(
         tenant: AuthorizedTenant(granting: tenant), actor: token.actor, sessionID: session,
-        customerID: token.customerID, expiresAtSeconds: token.expiresAtSeconds)
+        customerID: token.customerID, goodUntilSeconds: token.goodUntilSeconds,
+        keyGeneration: keyGeneration)
+    }
+  }
+
+  /// Another number each time that keys were replaced, after which no token may be relied on that was shown before.
+  var keyGeneration: Int {
+    switch mode {
+    case .open: 0
+    case .tokens(let verifier): verifier.keyGeneration
     }
   }
 

@@ -10,8 +10,10 @@ struct Caller: Equatable {
   let sessionID: SessionID?
   /// The customer that the token speaks for.
   let customerID: String?
-  /// When the token runs out, in seconds since 1970; nil without a token.
-  var expiresAtSeconds: Int64?
+  /// The first second since 1970 in which the token is no longer good; nil without a token.
+  var goodUntilSeconds: Int64?
+  /// The keys that the token was looked at with, as ``Authorizer/keyGeneration`` counts them.
+  var keyGeneration = 0
 }
 
 /// Why a caller may not do what it asks for.

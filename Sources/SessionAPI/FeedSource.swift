@@ -30,6 +30,7 @@ struct FeedSource: HTTPBodySource {
   private let until: End
   private let heartbeatNanoseconds: UInt64
   private let checkpointNanoseconds: UInt64
+  private let isRevoked: @Sendable () -> Bool
   private let failed: @Sendable (StoreError) -> Void
   private var filter: EventFilter
   /// All events up to there have been looked at.
@@ -44,10 +45,12 @@ struct FeedSource: HTTPBodySource {
   /// A part ends with the event that makes it so long, in bytes.
   private static let partBytes = 30 * 1024
 
-  /// A feed of the events after `position`. Takes over a place that was opened at `hub`. `failed` is told why it breaks off.
+  /// A feed of the events after `position`. Takes over a place that was opened at `hub`. `isRevoked` says
+  /// whether a live feed has to end although its token hasn't run out, `failed` is told why it breaks off.
   init(
     hub: FeedHub, store: SessionStore, tenant: AuthorizedTenant, after position: UInt64, until: End,
-    filter: EventFilter, timing: Timing, failed: @escaping @Sendable (StoreError) -> Void
+    filter: EventFilter, timing: Timing, isRevoked: @escaping @Sendable () -> Bool = { false },
+    failed: @escaping @Sendable (StoreError) -> Void
   ) {
     self.hub = hub
     self.store = store
@@ -58,6 +61,7 @@ struct FeedSource: HTTPBodySource {
     toldPosition = position
     heartbeatNanoseconds = UInt64(timing.heartbeatSeconds * 1e9)
     checkpointNanoseconds = UInt64(min(timing.checkpointSeconds, timing.heartbeatSeconds) * 1e9)
+    self.isRevoked = isRevoked
     self.failed = failed
   }
 
@@ -88,7 +92,8 @@ struct FeedSource: HTTPBodySource {
   private func isOver(_ stream: HTTPBodyStream) -> Bool {
     switch until {
     case .position(let last): position >= last
-    case .token(let seconds): stream.isStopping || seconds.map { $0 <= currentMicroseconds() / 1_000_000 } == true
+    case .token(let seconds):
+      stream.isStopping || seconds.map { $0 <= currentMicroseconds() / 1_000_000 } == true || isRevoked()
     }
   }
 
@@ -125,7 +130,7 @@ struct FeedSource: HTTPBodySource {
     } else if position > toldPosition, silence >= checkpointNanoseconds {
       // A client that resumes from there need not wait until all of that was looked at again.
       tell("checkpoint", into: &buffer)
-    } else if buffer.isEmpty, silence >= heartbeatNanoseconds {
+    } else if buffer.isEmpty, silence >= heartbeatNanoseconds || stream.isClientInDoubt {
       buffer.appendHeartbeat()
     }
     if !buffer.isEmpty { spokeNanoseconds = now }

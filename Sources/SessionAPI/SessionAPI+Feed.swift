@@ -50,7 +50,7 @@ extension SessionAPI {
     let after = try Self.feedStart(resumed ?? request.target.query.text("after"), name)
     _ = try feedEnd(request, after: after, name)
     return try stream(
-      request, after: after, until: .token(request.caller.expiresAtSeconds), type: .live,
+      request, after: after, until: .token(request.caller.goodUntilSeconds), type: .live,
       // A proxy that collects an answer before it passes it on would never pass this on.
       fields: [HTTPResponse.Field("X-Accel-Buffering", "no")])
   }
@@ -66,9 +66,11 @@ extension SessionAPI {
       return AnswerFactory.error(
         503, "As many feeds are open as may be; try again later", fields: [HTTPResponse.Field(.retryAfter, "5")])
     }
+    let generation = request.caller.keyGeneration
+    let isRevoked: @Sendable () -> Bool = { [authorizer] in authorizer.keyGeneration != generation }
     let source = FeedSource(
       hub: feeds, store: store, tenant: request.tenant, after: after, until: until, filter: filter,
-      timing: configuration.feedTiming, failed: report)
+      timing: configuration.feedTiming, isRevoked: isRevoked, failed: report)
     let common = [
       HTTPResponse.Field(.contentType, type.mediaType), HTTPResponse.Field(.cacheControl, "no-store"),
     ]

@@ -31,7 +31,7 @@ struct Claims {
   }
 
   /// What the token proves.
-  func token(expiresAtSeconds: Int64) throws(Refusal) -> VerifiedToken {
+  func token(expiresAtSeconds: Int64, goodUntilSeconds: Int64) throws(Refusal) -> VerifiedToken {
     let names = issuer.claims
     let subject = try identifier("sub")
     let clientID = try identifier("client_id")
@@ -57,7 +57,8 @@ struct Claims {
     }
     return VerifiedToken(
       issuer: issuer.issuer, subject: subject, bearer: bearer, tenants: tenantNames, sessionID: sessionID,
-      customerID: customerID, scopes: scopes, expiresAtSeconds: expiresAtSeconds, actor: actor)
+      customerID: customerID, scopes: scopes, expiresAtSeconds: expiresAtSeconds, goodUntilSeconds: goodUntilSeconds,
+      actor: actor)
   }
 
   /// Whether `scope` is one of this service's, in either spelling: programs hold them, customers and visitors don't.

@@ -68,6 +68,9 @@ public final class TokenVerifier: Sendable {
     }
   }
 
+  /// Another number each time that keys were replaced: whoever goes on for long by a token it once showed asks for it.
+  public var keyGeneration: Int { state.withLock { $0.keyGeneration } }
+
   private func replaceKeys(of issuer: IssuerConfiguration, with keys: IssuerKeys) {
     // The forgotten tokens are freed after the lock.
     let forgotten = state.withLock { state in
@@ -138,7 +141,8 @@ public final class TokenVerifier: Sendable {
     if nowSeconds >= validity.untilSeconds { throw Refusal(.expired) }
     if nowSeconds < validity.fromSeconds { throw Refusal(.notYetValid) }
     try claims.checkAudience()
-    let verified = try claims.token(expiresAtSeconds: validity.expiresAtSeconds)
+    let verified = try claims.token(
+      expiresAtSeconds: validity.expiresAtSeconds, goodUntilSeconds: validity.untilSeconds)
     let entry = TokenCache.Entry(
       token: verified, fromSeconds: validity.fromSeconds, untilSeconds: validity.untilSeconds)
     return (entry, keyGeneration)

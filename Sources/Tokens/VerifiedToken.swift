@@ -26,6 +26,8 @@ public struct VerifiedToken: Sendable, Equatable {
   public let scopes: Set<String>
   /// Its `exp` claim, in seconds since 1970 (UTC). It is good for the issuer's leeway longer.
   public let expiresAtSeconds: Int64
+  /// The first second in which it's no longer good: `exp` and the issuer's leeway.
+  public let goodUntilSeconds: Int64
   /// Who acted, for the audit log: `service:backoffice`, `customer:1234` or `anonymous:<session id>`.
   public let actor: String
 

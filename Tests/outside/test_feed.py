@@ -7,6 +7,7 @@ import random
 import re
 import resource
 import selectors
+import socket
 import statistics
 import threading
 import time
@@ -142,6 +143,72 @@ def test_an_idle_feed_has_heartbeats(own):
             feed.receive(1.0)
             assert feed._next() is None
         assert time.monotonic() - start > 10
+
+
+def test_clients_that_have_gone_make_room_for_others(new_daemon):
+    daemon = new_daemon(config={"limits": {"feeds": 20}}).start()
+    begin(daemon, "s1")
+    feeds = [Feed(daemon) for _ in range(20)]
+    for feed in feeds:
+        feed.events("caught-up")
+    assert daemon.request("GET", EVENTS, headers={"Accept": "text/event-stream"}).status == 503
+    for feed in feeds:
+        feed.close()
+    start = time.monotonic()
+    while daemon.request("GET", f"{EVENTS}?after=0", headers=LINES).status == 503:
+        assert time.monotonic() < start + 8
+        time.sleep(0.1)
+
+
+def test_a_client_that_only_has_nothing_more_to_say_still_hears(own):
+    with Feed(own) as feed:
+        feed.events("caught-up")
+        feed.wire.socket.shutdown(socket.SHUT_WR)
+        time.sleep(2.5)
+        begin(own, "s1")
+        assert feed.event().type == "session.started.v1"
+
+
+def test_a_reader_that_is_slow_is_not_cut_off(new_daemon):
+    """It takes a little all the time, less than one part of the stream in the time that sending may take."""
+    daemon = new_daemon(config={"timeouts": {"sendSeconds": 2}}).start()
+    for number in range(12):
+        body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
+    wire = daemon.wire(timeout=10)
+    wire.socket.close()
+    host, _, port = daemon.address.rpartition(":")
+    wire.socket = socket.socket()
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    wire.socket.connect((host, int(port)))
+    wire.send(request_bytes("GET", EVENTS, LINES))
+    taken, start = 0, time.monotonic()
+    while time.monotonic() < start + 12:
+        part = wire.socket.recv(600)
+        assert part, f"cut off after {taken} bytes and {time.monotonic() - start:.1f} s"
+        taken += len(part)
+        time.sleep(0.1)
+    wire.close()
+
+
+def test_a_reader_that_takes_nothing_is_cut_off(new_daemon):
+    daemon = new_daemon(config={"timeouts": {"sendSeconds": 2}}).start()
+    for number in range(40):
+        body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
+    wire = daemon.wire()
+    wire.send(request_bytes("GET", EVENTS, {"Accept": "text/event-stream"}))
+
+    def feeds() -> str:
+        return re.search(rb"^sessiond_feeds (\d+)", daemon.admin("/metrics").body, re.MULTILINE)[1].decode()
+
+    start = time.monotonic()
+    while feeds() == "0":
+        assert time.monotonic() < start + 5
+    while feeds() == "1":
+        assert time.monotonic() < start + 30
+        time.sleep(0.1)
+    wire.close()
 
 
 def test_a_position_of_another_log_is_refused(own):

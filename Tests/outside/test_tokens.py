@@ -17,6 +17,7 @@ from callers import (
     token_daemon,
 )
 from daemon import Daemon, StartFailed, own_path_of, path_of
+from feeds import Feed
 from token_cases import cases
 from tokens import AUDIT, LEAVE_OUT, MANAGE, Issuer, Key, mint, with_signature
 from wire import request_bytes
@@ -473,6 +474,27 @@ class TestReload:
             daemon.start()
         assert failure.value.status == 2
         assert str(file.path) in str(failure.value).splitlines()[-1]
+
+
+class TestFeeds:
+    """Live feeds and the tokens that opened them."""
+
+    def test_end_when_keys_are_replaced(self, tmp_path):
+        issuer = Issuer(rs=ISSUER.rs, ps=ISSUER.ps)
+        file = KeyFile(issuer, tmp_path / "jwks.json")
+        daemon = token_daemon(tmp_path, file).start()
+        try:
+            token = issuer.service(AUDIT)
+            with Feed(daemon, headers={"Authorization": f"Bearer {token}"}) as feed:
+                feed.events("caught-up")
+                KeyFile(Issuer(es=Key.make("ES256", "es-2"), rs=issuer.rs, ps=issuer.ps), file.path).write()
+                daemon.reload()
+                start = time.monotonic()
+                while not feed.is_complete:
+                    assert time.monotonic() < start + 20
+                    feed.receive(1.0)
+        finally:
+            daemon.kill()
 
 
 class TestCustomersToken:
