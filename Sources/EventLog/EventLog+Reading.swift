@@ -150,8 +150,28 @@ extension EventLog {
     }
   }
 
+  /// Hands the records at `positions` to `body`, in that order, in one short read transaction.
+  ///
+  /// Throws when one of them is damaged or missing, and what `body` throws.
+  public func read(
+    _ tenant: TenantID, at positions: ArraySlice<UInt64>, _ body: (FrameView) throws(DamagedRecord) -> Void
+  ) throws(EventLogError) {
+    do {
+      let reader = try environment.read()
+      for position in positions { try withFrame(reader, tenant, position, body) }
+    } catch {
+      throw EventLogError(error)
+    }
+  }
+
+  /// How far from a record that can't be read the search for a time looks for one that can.
+  private static let searchReach: UInt64 = 512
+
   /// The position of `tenant`'s last record that was accepted at or before `time`, 0 when there is none.
-  /// Looks at as many records as the position has bits: times never go back within a log.
+  ///
+  /// Looks at as many records as the position has bits: times never go back within a log. In place of one that can't be
+  /// read it asks the nearest one that can. Records that can't be read right behind the one it finds may be of that time,
+  /// too. Throws when it comes upon more than a thousand in a row that can't be read.
   public func lastPosition(of tenant: TenantID, at time: Instant) throws(EventLogError) -> UInt64 {
     do {
       let reader = try environment.read()
@@ -159,12 +179,33 @@ extension EventLog {
       var high = try Self.lastPosition(reader.cursor(events), tenant)
       while low < high {
         let middle = high - (high - low) / 2
-        if try withFrame(reader, tenant, middle, { $0.recordedAt }) <= time { low = middle } else { high = middle - 1 }
+        guard let found = try recordedAt(reader, tenant, near: middle, in: low + 1...high) else { break }
+        if found.time <= time { low = found.position } else { high = found.position - 1 }
       }
       return low
     } catch {
       throw EventLogError(error)
     }
+  }
+
+  /// The time of the record nearest to `middle` that can be read, nil when none in `range` can.
+  private func recordedAt(
+    _ reader: borrowing ReadTransaction, _ tenant: TenantID, near middle: UInt64, in range: ClosedRange<UInt64>
+  ) throws -> (position: UInt64, time: Instant)? {
+    for distance in 0...Self.searchReach {
+      // What wraps around is outside of any log.
+      let neighbours = [middle &- distance, middle &+ distance].filter(range.contains)
+      if neighbours.isEmpty { return nil }
+      for position in neighbours {
+        do {
+          return (position, try withFrame(reader, tenant, position) { $0.recordedAt })
+        } catch is EventLogError {
+          continue
+        }
+      }
+    }
+    throw EventLogError.damaged(
+      tenant: tenant, position: middle, reason: "neither it nor any record near it can be read")
   }
 
   /// Hands up to `limit` records of `tenant` that follow `position` to `body`, in order, damaged ones too: nil where the

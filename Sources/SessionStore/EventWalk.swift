@@ -88,12 +88,9 @@ public struct EventWalk {
   private func firstPlace(_ tenant: TenantID) throws(StoreError) -> Place {
     var reached = selection.positions.lowerBound - 1
     if let since = selection.since {
-      do throws(EventLogError) {
-        let before = Instant(microseconds: since.microseconds - 1)
-        reached = max(reached, try reader.log.lastPosition(of: tenant, at: before))
-      } catch {
-        throw .log(error)
-      }
+      let before = Instant(microseconds: since.microseconds - 1)
+      // Where that can't be told for damage, the walk comes upon the damage itself.
+      reached = max(reached, (try? reader.log.lastPosition(of: tenant, at: before)) ?? 0)
     }
     return Place(reached: reached, carriers: try carriers(in: tenant))
   }
@@ -142,6 +139,7 @@ public struct EventWalk {
 
   /// The event of a record, nil when it isn't asked for.
   private func take(_ frame: FrameView, _ place: inout Place) throws(DamagedRecord) -> RecordedEvent? {
+    if let since = selection.since, frame.recordedAt < since { return nil }
     if let until = selection.until, frame.recordedAt > until {
       // Times never go back within a log.
       place.isDone = true

@@ -193,6 +193,36 @@ import TestSupport
     #expect(error == .damaged(tenant: acme, position: 2, reason: "of no use"))
   }
 
+  @Test("the last record of a time is found, whichever single record can't be read", arguments: UInt64(0)...9)
+  func timeSearch(_ damaged: UInt64) throws {
+    let test = try TestLog()
+    try test.append(9, to: acme)
+    let times = try (1...9).map { try #require(try test.log.event(acme, $0)).recordedAt }
+    if damaged > 0 { try test.store(test.stored(acme, damaged).flipping(bit: 300), acme, damaged) }
+    for (position, time) in zip(UInt64(1)..., times) {
+      #expect(try test.log.lastPosition(of: acme, at: time) == (position == damaged ? position - 1 : position))
+    }
+    #expect(try test.log.lastPosition(of: acme, at: Instant(microseconds: .min)) == 0)
+  }
+
+  @Test("the search for a time goes around many records that can't be read, but not around any number")
+  func timeSearchAroundDamage() throws {
+    let test = try TestLog()
+    let tail = try test.append(1600, to: acme)
+    func remove(_ positions: ClosedRange<UInt64>) throws {
+      var transaction = try test.log.environment.write()
+      for position in positions { try transaction.remove(test.log.events, LogSchema.key(acme, position).span) }
+      try transaction.commit()
+    }
+    let times = try [300, 1301].map { try #require(try test.log.event(acme, $0)).recordedAt }
+    try remove(301...1300)
+    #expect(try test.log.lastPosition(of: acme, at: times[0]) == 300)
+    #expect(try test.log.lastPosition(of: acme, at: times[1]) == 1301)
+    #expect(try test.log.lastPosition(of: acme, at: tail.recordedAt) == 1600)
+    try remove(1301...1500)
+    #expect(throws: EventLogError.self) { try test.log.lastPosition(of: acme, at: times[0]) }
+  }
+
   @Test("a key that can't be one is reported")
   func damagedKey() throws {
     let test = try TestLog()
