@@ -75,6 +75,7 @@ public final class SessionStore: Sendable {
   let overlay: Overlay
   let snapshots: SnapshotReader
   let now: @Sendable () -> Instant
+  let recordingClock = RecordingClock()
   let observer: Observer
   let queue: CommandQueue
   private let salts = Monitor(RandomBytes())
@@ -188,9 +189,9 @@ public final class SessionStore: Sendable {
   private func write(from checkpoints: [TenantID: Checkpoint]) {
     let recovery = Recovery(log: log, overlay: overlay, projections: projections)
     let timedLog = TimedLog(base: log, statistics: statistics)
-    let log = self.log
+    let (log, clock, now) = (self.log, recordingClock, now)
     var cycle = WriterCycle(
-      log: timedLog, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: now,
+      log: timedLog, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: { clock.beginBatch(now()) },
       erasablePositions: { session, tenant, last throws(EventLogError) in
         try log.erasablePositions(session, of: tenant, from: last)
       },
@@ -213,7 +214,7 @@ public final class SessionStore: Sendable {
       let started = monotonicNanoseconds()
       do throws(StoreError) {
         rules.maximumSessions = maximumSessions.load(ordering: .relaxed)
-        let outcomes = try cycle.run(batch, rules: rules)
+        let outcomes = try clock.endBatch { () throws(StoreError) in try cycle.run(batch, rules: rules) }
         commits.advance()
         observer.writerAlive()
         statistics.countBatch(batch.count, nanoseconds: monotonicNanoseconds() - started)
