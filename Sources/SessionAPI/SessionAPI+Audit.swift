@@ -28,6 +28,7 @@ enum AuditProblem: Error {
   case request(RequestTarget.Problem)
   case store(StoreError)
   case notFound(SessionID)
+  case versionNotFound(SessionID, UInt32)
 }
 
 extension SessionAPI {
@@ -50,6 +51,9 @@ extension SessionAPI {
       case .request(let problem): request.responder.respond(AnswerFactory.answer(problem))
       case .store(let error): request.responder.respond(answer(error))
       case .notFound(let session): request.responder.respond(AnswerFactory.notFound(session))
+      case .versionNotFound(let session, let version):
+        request.responder.respond(
+          AnswerFactory.error(404, "The session never had a version \(version)", session: session))
       }
     }
   }
@@ -60,6 +64,7 @@ extension SessionAPI {
       let query = request.target.query
       let version = try query.number("version", in: 1...UInt32.max)
       let time = try query.instant("asOf")
+      if let time, !store.hasCome(time) { throw .invalid("asOf: must not lie in the future") }
       switch (version, time) {
       case (let version?, nil): return Moment.version(version)
       case (nil, let time?): return .time(time)
@@ -76,9 +81,7 @@ extension SessionAPI {
       HTTPResponse.Field("Sessiond-Position", "\(past.position)"),
       HTTPResponse.Field(.etag, entityTag(past.session.version)),
     ]
-    if past.isErased {
-      fields.append(HTTPResponse.Field("Sessiond-Erased", "true"))
-    }
+    if past.isErased { fields.append(Self.erasedField) }
     return .json(200, json, fields: fields)
   }
 
@@ -93,16 +96,15 @@ extension SessionAPI {
       if let version = try query.number("before", in: 1...UInt32.max) { return (.before(version: version), limit) }
       return (.newest, limit)
     }
-    let page = try look { () throws(StoreError) in
-      try store.events(request.session, of: request.tenant, from: start, limit: limit)
+    var page = PageRendering("events", limit: limit)
+    let next = try look { () throws(StoreError) in
+      try store.readEvents(of: request.session, request.tenant, from: start, limit: limit) { event in
+        page.append { event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &$0) }
+      }
     }
-    guard let page else { throw .notFound(request.session) }
+    guard let next else { throw .notFound(request.session) }
     let path = "\(request.base)/context/\(percentEncoded(request.session.description))/events"
-    return .json(
-      200,
-      list("events", page.items, next: page.next.map { "\(path)?limit=\(limit)&from=\($0)" }) { event, json in
-        event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &json)
-      })
+    return .json(200, page.finish(next: next == 0 ? nil : "\(path)?limit=\(limit)&from=\(next)"))
   }
 
   /// `GET /context/{sessionId}/diff?from=&to=`: field by field.
@@ -113,25 +115,26 @@ extension SessionAPI {
       else { throw .invalid("from, to: both versions must be named") }
       return (from, to)
     }
-    let sides = try look { () throws(StoreError) in
-      (
-        try store.session(request.session, of: request.tenant, at: .version(from)),
-        try store.session(request.session, of: request.tenant, at: .version(to))
-      )
+    let comparison = try look { () throws(StoreError) in
+      try store.compare(request.session, of: request.tenant, from: from, to: to)
     }
-    guard let old = sides.0, let new = sides.1 else { throw .notFound(request.session) }
+    guard case .versions(let life, let old, let new, let isErased) = comparison else {
+      if case .noVersion(let version) = comparison { throw .versionNotFound(request.session, version) }
+      throw .notFound(request.session)
+    }
     var json: [UInt8] = []
     json.append(contentsOf: #"{"sessionId":"#.utf8)
     json.appendJSONString(request.session.description)
+    json.append(contentsOf: #","life":"#.utf8)
+    json.appendDecimal(life)
     json.append(contentsOf: #","from":"#.utf8)
     json.appendDecimal(from)
     json.append(contentsOf: #","to":"#.utf8)
     json.appendDecimal(to)
     json.append(contentsOf: #","changes":"#.utf8)
-    json.appendDifference(from: old.session.context, to: new.session.context)
+    json.appendDifference(from: old, to: new)
     json.append(UInt8(ascii: "}"))
-    let isErased = old.isErased || new.isErased
-    return .json(200, json, fields: isErased ? [HTTPResponse.Field("Sessiond-Erased", "true")] : [])
+    return .json(200, json, fields: isErased ? [Self.erasedField] : [])
   }
 
   /// `GET /contexts?customerId=`: the sessions that carry or carried a customer's id.
@@ -145,24 +148,27 @@ extension SessionAPI {
       if case .some(nil) = after { throw .invalid("after: must be a session id") }
       return (customer, after ?? nil, try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit)
     }
-    let page = try look { () throws(StoreError) in
-      try store.sessions(of: customer, in: request.tenant, after: after, limit: limit)
+    var page = PageRendering("contexts", limit: limit)
+    let last = try look { () throws(StoreError) in
+      try store.readSessions(of: customer, in: request.tenant, after: after, limit: limit) { item in
+        page.append { json in
+          json.append(contentsOf: item.isLive ? #"{"state":"active","carries":"#.utf8 : item.stateText.utf8)
+          let carries = item.session.context.customerID?.utf8.elementsEqual(customer.utf8) == true
+          json.append(contentsOf: carries ? "true".utf8 : "false".utf8)
+          json.append(contentsOf: #","context":"#.utf8)
+          item.session.appendDocument(of: item.id, to: &json)
+          json.append(UInt8(ascii: "}"))
+        }
+      }
     }
-    let next = page.next.map { last in
+    let next = last.map { last in
       "\(request.base)/contexts?customerId=\(percentEncoded(customer))&limit=\(limit)"
         + "&after=\(percentEncoded(last.description))"
     }
-    return .json(
-      200,
-      list("contexts", page.items, next: next) { item, json in
-        json.append(contentsOf: item.isLive ? #"{"state":"active","carries":"#.utf8 : item.stateText.utf8)
-        let carries = item.session.context.customerID?.utf8.elementsEqual(customer.utf8) == true
-        json.append(contentsOf: carries ? "true".utf8 : "false".utf8)
-        json.append(contentsOf: #","context":"#.utf8)
-        item.session.appendDocument(of: item.id, to: &json)
-        json.append(UInt8(ascii: "}"))
-      })
+    return .json(200, page.finish(next: next))
   }
+
+  private static let erasedField = HTTPResponse.Field("Sessiond-Erased", "true")
 
   static func parse<Value>(_ body: () throws(RequestTarget.Problem) -> Value) throws(AuditProblem) -> Value {
     do throws(RequestTarget.Problem) {
@@ -178,25 +184,6 @@ extension SessionAPI {
     } catch {
       throw .store(error)
     }
-  }
-
-  /// `{"<name>":[…],"next":"…"}`; without `next` on the last page.
-  func list<Item>(
-    _ name: String, _ items: [Item], next: String?, _ append: (Item, inout [UInt8]) -> Void
-  ) -> [UInt8] {
-    var json: [UInt8] = []
-    json.append(contentsOf: "{\"\(name)\":[".utf8)
-    for (index, item) in items.enumerated() {
-      if index > 0 { json.append(UInt8(ascii: ",")) }
-      append(item, &json)
-    }
-    json.append(UInt8(ascii: "]"))
-    if let next {
-      json.append(contentsOf: #","next":"#.utf8)
-      json.appendJSONString(next)
-    }
-    json.append(UInt8(ascii: "}"))
-    return json
   }
 }
 

@@ -16,6 +16,9 @@ extension SessionAPI {
     }
   }
 
+  /// Events that are looked at for one page, at most.
+  private static let pageScanLimit = 4096
+
   /// A page, with a link to the next.
   private func feedPage(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let query = request.target.query
@@ -23,16 +26,16 @@ extension SessionAPI {
       try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit
     }
     let after = try Self.feedStart(query.text("after"), "after")
-    let filter = try feedFilter(request)
-    let page = try look { () throws(StoreError) in
-      try store.events(of: request.tenant, after: after, limit: limit, filter: filter)
+    _ = try feedEnd(request, after: after, "after")
+    var filter = try feedFilter(request)
+    var page = PageRendering("events", limit: limit)
+    let reach = try look { () throws(StoreError) in
+      try store.readEvents(of: request.tenant, after: after, scanLimit: Self.pageScanLimit, filter: &filter) { event in
+        page.append { event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &$0) }
+      }
     }
-    let next = page.reach.isAtEnd ? nil : "\(request.base)/events?after=\(page.reach.position)&limit=\(limit)"
-    return .json(
-      200,
-      list("events", page.events, next: next.map { $0 + query.filterText }) { event, json in
-        event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &json)
-      }, fields: [Self.positionField(page.reach.position)])
+    let next = reach.isAtEnd ? nil : "\(request.base)/events?after=\(reach.position)&limit=\(limit)\(query.filterText)"
+    return .json(200, page.finish(next: next), fields: [Self.positionField(reach.position)])
   }
 
   /// The rest of the log as it is now, an event a line. `Sessiond-Position` says up to where, to go on from there later.
@@ -86,7 +89,7 @@ extension SessionAPI {
     return position
   }
 
-  /// The position of the tenant's last event. A stream that would begin behind it can't be what the client means: it has
+  /// The position of the tenant's last event. A feed that would begin behind it can't be what the client means: it has
   /// the position from another log, or from this one before it was restored to an earlier state.
   private func feedEnd(_ request: AuditRequest, after: UInt64, _ name: String) throws(AuditProblem) -> UInt64 {
     let last = try look { () throws(StoreError) in try store.lastPosition(of: request.tenant) }

@@ -22,6 +22,17 @@ public struct PastSession: Equatable, Sendable {
   public let isErased: Bool
 }
 
+/// Two versions of a session, each as the context that it holds; one that ended the session holds none.
+public enum Comparison: Equatable, Sendable {
+  /// The session never had an event.
+  case noSession
+  /// No life of the session had this version.
+  case noVersion(UInt32)
+  /// Both versions are of this life, the last one that had both. `isErased`: the payload of an event that led to one of
+  /// them was removed, so that fields may be absent for that.
+  case versions(life: UInt32, from: SessionContext, to: SessionContext, isErased: Bool)
+}
+
 /// A point in a session's history.
 public enum Moment: Equatable, Sendable {
   /// After the change that led to this version, in the session's last life that had one.
@@ -34,50 +45,69 @@ public enum Moment: Equatable, Sendable {
 
 /// Answers questions about the past of single sessions by replaying their events, which chain backwards.
 ///
-/// Works on a log alone, beside a daemon or in one; costs what the session's life is long, whatever the log's size.
+/// Works on a log alone, beside a daemon or in one. Costs what the session's life is long, whatever the log's size; of a
+/// life it holds no more than the positions of its events.
 struct History {
   let log: EventLog
   let tenant: TenantID
 
   /// How many events are read in one read transaction.
-  private static let chunk = 1024
+  private static let chunk = 256
 
   /// The session whose newest event is at `last`, as it was at `moment`; nil when it had not begun.
   func session(last: UInt64, at moment: Moment) throws(EventLogError) -> PastSession? {
-    let limit: UInt64
-    switch moment {
-    case .version: limit = .max
-    case .position(let position): limit = position
-    case .time(let time): limit = try log.lastPosition(of: tenant, at: time)
-    }
-    var life: [RecordedEvent] = []
-    var isDone = false
-    var next = last
-    while next > 0 && !isDone {
-      next = try log.walk(tenant, from: next, limit: Self.chunk) { frame throws(DamagedRecord) in
-        guard frame.position <= limit else { return true }
-        // Until the version is met nothing counts: what came later, and later lives.
-        if case .version(let version) = moment, life.isEmpty, frame.version != version { return true }
-        life.append(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
-        isDone = frame.kind == Event.Kind.started.rawValue
-        return !isDone
+    let life = try life(from: last) { frame in
+      switch moment {
+      case .version(let version): frame.version == version
+      case .time(let time): frame.recordedAt <= time
+      case .position(let position): frame.position <= position
       }
     }
     var state: Session?
-    for recorded in life.reversed() { state = evolve(state, recorded.event) }
+    var isErased = false
+    try replay(life) { recorded in
+      state = evolve(state.take(), recorded.event)
+      isErased = isErased || recorded.isErased
+    }
     guard let state else { return nil }
-    let position = limit == .max ? state.lastPosition : limit
-    return PastSession(session: state, position: position, isErased: life.contains { $0.isErased })
+    let position =
+      switch moment {
+      case .version, .position(.max): state.lastPosition
+      case .time(let time): try log.lastPosition(of: tenant, at: time)
+      case .position(let position): position
+      }
+    return PastSession(session: state, position: position, isErased: isErased)
   }
 
-  /// Up to `limit` events of a session from position `from` backwards, newest first, and where the page after begins.
-  func events(from: UInt64, limit: Int) throws(EventLogError) -> (events: [RecordedEvent], next: UInt64) {
-    var events: [RecordedEvent] = []
-    let next = try log.walk(tenant, from: from, limit: limit) { frame throws(DamagedRecord) in
-      events.append(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
-      return true
+  /// What two versions hold of the session whose newest event is at `last`, 0 for none.
+  func compare(last: UInt64, from: UInt32, to: UInt32) throws(EventLogError) -> Comparison {
+    guard last > 0 else { return .noSession }
+    // A life has every version up to its last one: the last life that had the later version had both.
+    let (earlier, later) = (min(from, to), max(from, to))
+    let life = try life(from: last) { $0.version == later }
+    var states: (earlier: Session?, now: Session?)
+    var isErased = false
+    try replay(life) { recorded in
+      if recorded.event.version > earlier, states.earlier == nil { states.earlier = states.now }
+      states.now = evolve(states.now.take(), recorded.event)
+      isErased = isErased || recorded.isErased
     }
-    return (events, next)
+    guard let new = states.now else { return .noVersion(later) }
+    let old = states.earlier ?? new
+    let isForward = from <= to
+    return .versions(
+      life: new.life, from: (isForward ? old : new).heldContext, to: (isForward ? new : old).heldContext,
+      isErased: isErased)
+  }
+
+  /// Hands up to `limit` events of a session from position `from` backwards to `body`, newest first, until it returns
+  /// that it has enough. Returns where the older ones begin, 0 when there are none.
+  func read(
+    from: UInt64, limit: Int, _ body: (RecordedEvent) -> Bool
+  ) throws(EventLogError) -> UInt64 {
+    try log.walk(tenant, from: from, limit: limit) { frame throws(DamagedRecord) in
+      body(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
+    }
   }
 
   /// The position of the newest event before `version` of the life of the session's event at `from`, 0 without one.
@@ -92,4 +122,38 @@ struct History {
     }
     return found
   }
+
+  /// The positions of a life's events in order, up to the session's newest event at `last` or before that is `wanted`.
+  private func life(
+    from last: UInt64, upTo wanted: (FrameView) -> Bool
+  ) throws(EventLogError) -> [UInt64] {
+    var positions: [UInt64] = []
+    var isDone = false
+    var next = last
+    while next > 0 && !isDone {
+      next = try log.walk(tenant, from: next, limit: Self.chunk) { frame in
+        guard !positions.isEmpty || wanted(frame) else { return true }
+        positions.append(frame.position)
+        isDone = frame.kind == Event.Kind.started.rawValue
+        return !isDone
+      }
+    }
+    positions.reverse()
+    return positions
+  }
+
+  /// Hands the events at `positions` to `body`, one at a time.
+  private func replay(_ positions: [UInt64], _ body: (RecordedEvent) -> Void) throws(EventLogError) {
+    for start in stride(from: 0, to: positions.count, by: Self.chunk) {
+      let part = positions[start..<min(start + Self.chunk, positions.count)]
+      try log.read(tenant, at: part) { frame throws(DamagedRecord) in
+        body(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
+      }
+    }
+  }
+}
+
+extension Session {
+  /// What the session holds: nothing any more once it is over.
+  fileprivate var heldContext: SessionContext { status == .active ? context : SessionContext() }
 }

@@ -45,24 +45,10 @@ extension SessionStore {
     }
   }
 
-  /// The tenant's events after `position` that pass `filter`, in order: at most `limit` of them, found among at most
-  /// `scanLimit` events.
-  public func events(
-    of tenant: AuthorizedTenant, after position: UInt64, limit: Int, scanLimit: Int = 4096, filter: EventFilter
-  ) throws(StoreError) -> (events: [RecordedEvent], reach: Reach) {
-    var events: [RecordedEvent] = []
-    var filter = filter
-    let reach = try readEvents(of: tenant, after: position, scanLimit: scanLimit, filter: &filter) { event in
-      events.append(event)
-      return events.count < limit
-    }
-    return (events, reach)
-  }
-
   /// The position of the tenant's last event, 0 without one.
   public func lastPosition(of tenant: AuthorizedTenant) throws(StoreError) -> UInt64 {
     do throws(EventLogError) {
-      return try log.tail(of: tenant.id).position
+      return try log.lastPosition(of: tenant.id)
     } catch {
       throw .log(error)
     }

@@ -3,14 +3,6 @@ internal import Projections
 internal import SessionCodec
 public import SessionModel
 
-/// One page of a list that goes on at `next`, nil at its end.
-public struct Page<Item: Sendable, Next: Sendable>: Sendable {
-  /// The items, in the list's order.
-  public let items: [Item]
-  /// Where the next page begins, nil when there is none.
-  public let next: Next?
-}
-
 /// A session of a customer.
 public struct CustomerSession: Sendable {
   /// The session.
@@ -22,10 +14,17 @@ public struct CustomerSession: Sendable {
 }
 
 extension SessionStore {
+  /// Whether a time has come, so that it can be asked what was then.
+  public func hasCome(_ time: Instant) -> Bool { time <= now() }
+
   /// A session as it was at `moment`; nil when it had not begun, had ended, or its time had run out then.
+  ///
+  /// About a time that has come the answer stays the same, whatever is written later: it waits for a commit that is under
+  /// way and may be of that time, and none after it is.
   public func session(
     _ id: SessionID, of tenant: AuthorizedTenant, at moment: Moment
   ) throws(StoreError) -> PastSession? {
+    if case .time(let time) = moment { recordingClock.settle(min(time, now())) }
     do {
       guard let last = try lastPosition(id, of: tenant) else { return nil }
       guard let past = try History(log: log, tenant: tenant.id).session(last: last, at: moment) else { return nil }
@@ -50,11 +49,15 @@ extension SessionStore {
     case position(UInt64)
   }
 
-  /// A page of a session's events, newest first, those of ended and expired lives too; nil when it never had one.
-  /// Costs what the page is long; beginning before a version costs what the life is long since then.
-  public func events(
-    _ id: SessionID, of tenant: AuthorizedTenant, from start: HistoryStart, limit: Int
-  ) throws(StoreError) -> Page<RecordedEvent, UInt64>? {
+  /// Hands up to `limit` of a session's events to `body`, newest first, those of ended and expired lives too, until it
+  /// returns that it has enough. One short read transaction, during which `body` runs.
+  ///
+  /// Returns where the older ones begin, 0 when there are none; nil when the session never had one. Costs what `body`
+  /// gets; beginning before a version costs what the life is long since then.
+  public func readEvents(
+    of id: SessionID, _ tenant: AuthorizedTenant, from start: HistoryStart, limit: Int,
+    _ body: (RecordedEvent) -> Bool
+  ) throws(StoreError) -> UInt64? {
     do {
       guard let last = try lastPosition(id, of: tenant) else { return nil }
       let history = History(log: log, tenant: tenant.id)
@@ -69,26 +72,40 @@ extension SessionStore {
         guard position <= last, try log.event(tenant.id, position)?.sessionID == id else { return nil }
         from = position
       }
-      let (events, next) = try history.events(from: from, limit: limit)
-      return Page(items: events, next: next == 0 ? nil : next)
+      return try history.read(from: from, limit: limit, body)
     } catch {
       throw StoreError(error)
     }
   }
 
-  /// The sessions that carry or carried a customer's id, in the order of their ids.
-  public func sessions(
-    of customer: String, in tenant: AuthorizedTenant, after session: SessionID?, limit: Int
-  ) throws(StoreError) -> Page<CustomerSession, SessionID> {
+  /// What two versions of a session hold, both of the last life that had both.
+  public func compare(
+    _ id: SessionID, of tenant: AuthorizedTenant, from: UInt32, to: UInt32
+  ) throws(StoreError) -> Comparison {
+    do {
+      let last = try lastPosition(id, of: tenant) ?? 0
+      return try History(log: log, tenant: tenant.id).compare(last: last, from: from, to: to)
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  /// Hands up to `limit` of the sessions that carry or carried a customer's id to `body`, in the order of their ids, until
+  /// it returns that it has enough. Returns the last one that was looked at, nil when there is none after it.
+  public func readSessions(
+    of customer: String, in tenant: AuthorizedTenant, after session: SessionID?, limit: Int,
+    _ body: (CustomerSession) -> Bool
+  ) throws(StoreError) -> SessionID? {
     do {
       let ids = try snapshots.sessions(of: customer, in: tenant.id, after: session, limit: limit + 1)
-      var items: [CustomerSession] = []
+      var looked = 0
       for id in ids.prefix(limit) {
+        looked += 1
         guard let state = try snapshots.session(SessionKey(tenant.id, id)) else { continue }
         let isLive = state.isLive(at: now(), timeToLive: configuration.rules.timeToLive)
-        items.append(CustomerSession(id: id, session: state, isLive: isLive))
+        guard body(CustomerSession(id: id, session: state, isLive: isLive)) else { break }
       }
-      return Page(items: items, next: ids.count > limit ? ids[limit - 1] : nil)
+      return looked < ids.count ? ids[looked - 1] : nil
     } catch {
       throw StoreError(error)
     }

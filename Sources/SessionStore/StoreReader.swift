@@ -80,13 +80,30 @@ public final class StoreReader: Sendable {
     }
   }
 
+  /// Is told of records that can't be read and may be events of the session that is asked for, newer ones than the
+  /// answer knows of.
+  public typealias Unread = (ClosedRange<UInt64>) -> Void
+
   /// A session as it was at `moment`, or as it is now; nil when it had not begun. Ended and expired ones count, too.
+  /// What a daemon is committing at that very moment isn't seen.
   public func session(
-    _ id: SessionID, of tenant: TenantID, at moment: Moment? = nil
+    _ id: SessionID, of tenant: TenantID, at moment: Moment? = nil, unread: Unread = { _ in }
   ) throws(StoreError) -> PastSession? {
     do {
-      let last = try lastPosition(id, of: tenant)
+      let last = try lastPosition(id, of: tenant, unread)
       return try History(log: log, tenant: tenant).session(last: last, at: moment ?? .position(.max))
+    } catch {
+      throw StoreError(error)
+    }
+  }
+
+  /// What two versions of a session hold, both of the last life that had both.
+  public func compare(
+    _ id: SessionID, of tenant: TenantID, from: UInt32, to: UInt32, unread: Unread = { _ in }
+  ) throws(StoreError) -> Comparison {
+    do {
+      let last = try lastPosition(id, of: tenant, unread)
+      return try History(log: log, tenant: tenant).compare(last: last, from: from, to: to)
     } catch {
       throw StoreError(error)
     }
@@ -94,30 +111,43 @@ public final class StoreReader: Sendable {
 
   /// Up to `limit` of a session's events, newest first, those of earlier lives too, and whether there are older ones.
   public func history(
-    _ id: SessionID, of tenant: TenantID, limit: Int
+    _ id: SessionID, of tenant: TenantID, limit: Int, unread: Unread = { _ in }
   ) throws(StoreError) -> (events: [RecordedEvent], hasOlder: Bool) {
     do {
-      let last = try lastPosition(id, of: tenant)
-      let (events, next) = try History(log: log, tenant: tenant).events(from: last, limit: limit)
+      let last = try lastPosition(id, of: tenant, unread)
+      var events: [RecordedEvent] = []
+      let next = try History(log: log, tenant: tenant).read(from: last, limit: limit) { event in
+        events.append(event)
+        return true
+      }
       return (events, next > 0)
     } catch {
       throw StoreError(error)
     }
   }
 
-  /// The position of a session's newest event, 0 when it never had one: what the projections know, and then what the log
-  /// has beyond them.
-  private func lastPosition(_ id: SessionID, of tenant: TenantID) throws -> UInt64 {
+  /// The position of a session's newest event that can be read, 0 when it never had one: what the projections know, and
+  /// then what the log has beyond them.
+  private func lastPosition(_ id: SessionID, of tenant: TenantID, _ unread: Unread) throws -> UInt64 {
     var (last, reached) = projectedPosition(id, of: tenant)
     let name = Array(id.description.utf8)
+    var unreadable: [ClosedRange<UInt64>] = []
     while true {
-      let next = try log.replay(tenant, after: reached, limit: 8192) { frame in
-        if frame.sessionID.isEqual(to: name.span) { last = frame.position }
-        return true
+      var previous = reached
+      let next = try log.scan(tenant, after: reached, limit: 8192) { position, frame, _ in
+        if position > previous + 1 { unreadable.append(previous + 1...position - 1) }
+        previous = position
+        guard let frame else { return unreadable.append(position...position) }
+        guard frame.sessionID.isEqual(to: name.span) else { return }
+        last = position
+        // What it lacks before that is met on the way back through its events.
+        unreadable = []
       }
-      if next == reached { return last }
+      if next == reached { break }
       reached = next
     }
+    unreadable.forEach(unread)
+    return last
   }
 
   /// The position of a session's newest event up to the checkpoint, and the checkpoint's; zeros when that can't be told.

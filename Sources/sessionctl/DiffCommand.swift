@@ -12,7 +12,8 @@ struct DiffCommand: ControlCommand {
 
     usage: sessionctl [--data-dir DIR] diff TENANT SESSION --from N --to M [--json]
 
-    A side on which a field isn't set shows -; in JSON it is left out.
+    Both versions are of the session's last life that had both. A version that ended the session holds no fields. A
+    side on which a field isn't set shows -; in JSON it is left out.
 
     examples:
       sessionctl diff acme 6f1c2d --from 3 --to 4
@@ -39,19 +40,19 @@ struct DiffCommand: ControlCommand {
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
     let reader = try StoreReader(directory: directory)
-    func side(_ version: UInt32) throws -> SessionContext {
-      guard let past = try reader.session(session, of: tenant, at: .version(version)) else {
-        throw CommandFailure.finding(
-          "session \(printable(session.description)) of tenant \(tenant) has no version \(version)")
+    let comparison = try reader.compare(session, of: tenant, from: from, to: to) { complainOfUnread($0, of: tenant) }
+    guard case .versions(let life, let old, let new, _) = comparison else {
+      let name = "session \(printable(session.description))"
+      if case .noVersion(let version) = comparison {
+        throw CommandFailure.finding("\(name) of tenant \(tenant) never had a version \(version)")
       }
-      return past.session.context
+      throw CommandFailure.finding("tenant \(tenant) has no \(name)")
     }
-    let old = try side(from)
-    let new = try side(to)
     try printAll { output in
       if isJSON {
         output.appendObject { json in
           json.appendMember("sessionId", session.description)
+          json.appendMember("life", life)
           json.appendMember("from", from)
           json.appendMember("to", to)
           json.appendName("changes")
@@ -59,6 +60,7 @@ struct DiffCommand: ControlCommand {
         }
         output.append(UInt8(ascii: "\n"))
       } else {
+        output.append(contentsOf: "life \(life), version \(from) to \(to)\n".utf8)
         output.append(contentsOf: Self.table(from: old, to: new).utf8)
       }
     }

@@ -35,7 +35,8 @@ struct HistoryCommand: ControlCommand {
   }
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
-    let history = try StoreReader(directory: directory).history(session, of: tenant, limit: limit)
+    let reader = try StoreReader(directory: directory)
+    let history = try reader.history(session, of: tenant, limit: limit) { complainOfUnread($0, of: tenant) }
     guard !history.events.isEmpty else {
       throw CommandFailure.finding("tenant \(tenant) has no session \(printable(session.description))")
     }

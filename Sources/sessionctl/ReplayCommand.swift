@@ -71,10 +71,17 @@ struct EventPrinter: ~Copyable {
       try output.flushWhenLarge()
     case .damage(let positions, let reason):
       hasDamage = true
-      let place =
-        positions.count == 1
-        ? "position \(positions.lowerBound)" : "positions \(positions.lowerBound) to \(positions.upperBound)"
-      complain("tenant \(tenant), \(place): \(reason)")
+      complain("tenant \(tenant), \(text(positions)): \(reason)")
     }
   }
+}
+
+/// Says that records can't be read which may be newer events of the session that is shown.
+func complainOfUnread(_ positions: ClosedRange<UInt64>, of tenant: TenantID) {
+  complain("tenant \(tenant), \(text(positions)): can't be read; what is shown may lack it")
+}
+
+private func text(_ positions: ClosedRange<UInt64>) -> String {
+  positions.count == 1
+    ? "position \(positions.lowerBound)" : "positions \(positions.lowerBound) to \(positions.upperBound)"
 }

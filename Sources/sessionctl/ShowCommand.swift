@@ -13,7 +13,7 @@ struct ShowCommand: ControlCommand {
     usage: sessionctl [--data-dir DIR] show TENANT SESSION [--version N | --as-of TIME] [--json]
 
       --version N    as it was after the change that led to this version, in its last life that had one
-      --as-of TIME   as it was then
+      --as-of TIME   as it was then; a time that has not come yet is refused
       --json         one object, whose member "document" is what a GET would have answered
 
     Ended and expired sessions are shown, too. The state is what the events tell: whether the time of an active
@@ -38,6 +38,9 @@ struct ShowCommand: ControlCommand {
     (tenant, session) = try arguments.takeSession()
     let version = try arguments.takeNumber("--version", in: 1...UInt32.max)
     let time = try arguments.takeInstant("--as-of")
+    if let time, time > Instant(microseconds: currentMicroseconds()) {
+      throw Arguments.Problem(text: "--as-of must not lie in the future")
+    }
     switch (version, time) {
     case (nil, nil): moment = nil
     case (let version?, nil): moment = .version(version)
@@ -47,7 +50,9 @@ struct ShowCommand: ControlCommand {
   }
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
-    guard let past = try StoreReader(directory: directory).session(session, of: tenant, at: moment) else {
+    let reader = try StoreReader(directory: directory)
+    let past = try reader.session(session, of: tenant, at: moment) { complainOfUnread($0, of: tenant) }
+    guard let past else {
       throw CommandFailure.finding(
         moment == nil
           ? "tenant \(tenant) has no session \(printable(session.description))"

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from daemon import BINARY, Daemon, environment, path_of
 
 CONTROL = Path(os.environ.get("SESSIONCTL_BIN", BINARY.with_name("sessionctl")))
-FLIPS = int(os.environ.get("SESSIOND_TEST_FLIPS", "200"))
-KILLS = int(os.environ.get("SESSIOND_TEST_KILLS", "12"))
+FLIPS = int(os.environ.get("TEST_FLIPS", "200"))
+KILLS = int(os.environ.get("TEST_KILLS", "12"))
 TENANTS = ("acme", "beta")
 
 

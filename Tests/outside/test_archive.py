@@ -366,4 +366,4 @@ def test_killed_removals_are_undone_or_completed(large, new_daemon, tmp_path):
         assert findings(daemon.data) == []
         daemon.kill()
         shutil.rmtree(daemon.data)
-    assert os.environ.get("SESSIOND_TEST_KILLS") or "interrupted" in seen, seen
+    assert os.environ.get("TEST_KILLS") or "interrupted" in seen, seen

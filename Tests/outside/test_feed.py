@@ -213,7 +213,8 @@ def test_a_reader_that_takes_nothing_is_cut_off(new_daemon):
 
 def test_a_position_of_another_log_is_refused(own):
     begin(own, "s1")
-    for headers in (LINES, {"Accept": "text/event-stream"}, {"Accept": "text/event-stream", "Last-Event-ID": "2"}):
+    live = {"Accept": "text/event-stream"}
+    for headers in ({"Accept": "application/json"}, LINES, live, live | {"Last-Event-ID": "2"}):
         answer = own.request("GET", f"{EVENTS}?after={'0' if 'Last-Event-ID' in headers else '2'}", headers=headers)
         assert answer.status == 400, answer
 

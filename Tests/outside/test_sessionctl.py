@@ -7,6 +7,7 @@ import io
 import json
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ import pytest
 from conftest import SEED
 from control import CONTROL, FLIPS, KILLS, TENANTS, all_events, api, control, duration, feed, findings, kill_at_once
 from daemon import REPOSITORY, Daemon, environment, path_of
+
+MEMORY = 16 << 20
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -191,9 +194,63 @@ def test_differences_are_the_apis(fed):
             expected = api(daemon, path_of(one.session, "diff", tenant=one.tenant, query=query))
             words = ["diff", one.tenant, one.session, "--from", str(old), "--to", str(one.version)]
             assert control(daemon.data, *words, "--json").json() == expected
-            fields = [line.split("  ")[0] for line in control(daemon.data, *words).out.splitlines()[1:]]
-            assert fields == [change["field"] for change in expected["changes"]]
+            life, _, *rows = control(daemon.data, *words).out.splitlines()
+            assert life == f"life {expected['life']}, version {old} to {one.version}"
+            assert [row.split("  ")[0] for row in rows] == [change["field"] for change in expected["changes"]]
     control(daemon.data, "diff", seen[0].tenant, seen[0].session, "--from", "1", "--to", "9999", expect=1)
+
+
+def test_the_version_that_ended_a_session_holds_nothing(new_daemon):
+    daemon = new_daemon().start()
+    assert daemon.request("PUT", path_of("s1", query="upsert=true"), {"currency": "EUR"}).status == 204
+    assert daemon.request("DELETE", path_of("s1")).status == 204
+    expected = {
+        "sessionId": "s1",
+        "life": 1,
+        "from": 1,
+        "to": 2,
+        "changes": [{"field": "currency", "old": "EUR"}],
+    }
+    assert api(daemon, path_of("s1", "diff", query="from=1&to=2")) == expected
+    assert control(daemon.data, "diff", "acme", "s1", "--from", "1", "--to", "2", "--json").json() == expected
+    missing = daemon.request("GET", path_of("s1", "diff", query="from=3&to=1"))
+    assert (missing.status, missing.json()["message"]) == (404, "The session never had a version 3")
+    assert "never had a version 3" in control(daemon.data, "diff", "acme", "s1", "--from", "3", "--to", "1", expect=1).err
+
+
+def test_a_time_that_has_not_come_is_refused(fed):
+    daemon, seen = fed
+    future = "2999-01-01T00:00:00Z"
+    one = seen[-1]
+    words = ["show", one.tenant, one.session, "--as-of", future]
+    assert "--as-of must not lie in the future" in control(daemon.data, *words, expect=2).err
+    answer = daemon.request("GET", path_of(one.session, tenant=one.tenant, query=f"asOf={future}"))
+    assert answer.status == 400 and "asOf: must not lie in the future" in answer.json()["details"]
+
+
+def test_a_long_life_takes_little_memory(new_daemon):
+    """Whatever a life's events hold together, a question about it takes the memory that one document takes."""
+    daemon = new_daemon().start()
+    versions = 500
+    value = "x" * 15_000
+    for version in range(versions):
+        document = {"context": {f"a{number}": f"{version} {value}" for number in range(4)}}
+        document["metadata"] = {"version": version}
+        assert daemon.request("PUT", path_of("s1", query="upsert=true"), document).status == 204
+    for words in (
+        ("show", "acme", "s1", "--version", str(versions), "--json"),
+        ("show", "acme", "s1", "--json"),
+        ("diff", "acme", "s1", "--from", "2", "--to", str(versions), "--json"),
+    ):
+        # The log is mapped read-only: what counts is what the process itself takes, an eighth of what the events hold.
+        done = subprocess.run(
+            [CONTROL, "--data-dir", daemon.data, *words],
+            capture_output=True,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY)),
+        )
+        assert done.returncode == 0, (words, done.returncode, done.stderr)
+        assert json.loads(done.stdout)
 
 
 def test_replay_filters_and_formats(fed):
@@ -524,6 +581,30 @@ def test_damage_is_told_by_all_that_read_it(copied, tmp_path):
     assert "there is no backup" in control(copied, "backup", str(tmp_path / "b"), expect=1).err
     assert list(tmp_path.glob("b*")) == []
     assert control(copied, "verify", "--tenant", "beta").status == 0
+
+
+def test_damage_does_not_matter_to_what_does_not_need_it(copied):
+    """Any one record is damaged: questions about times and other sessions are answered as if it weren't."""
+    intact = control(copied, "replay", "--tenant", "acme", "--json").lines()
+    shutil.rmtree(copied / "projections")
+    pages = Pages(copied / "log/data.mdb")
+    records = [record for record in pages.table("events") if pages.bytes[record[0] :].startswith(b"acme\0")]
+    draw = random.Random(SEED)
+    # Those in the middle are where a search by time begins.
+    for index in {len(records) // 2 - 1, len(records) // 2, *(draw.randrange(1, len(records)) for _ in range(10))}:
+        *_, data, data_size = records[index]
+        damaged = intact[index]
+        pages.flip(data + data_size - 1, 0)
+        for since in (draw.choice(intact)["time"], damaged["time"], intact[index - 1]["time"]):
+            replayed = control(copied, "replay", "--tenant", "acme", "--json", "--since", since, expect=None)
+            assert replayed.lines() == [event for event in intact if event["time"] >= since and event != damaged]
+            if damaged["time"] >= since:
+                assert replayed.status == 1 and f"position {index + 1}: " in replayed.err
+        other = draw.choice([event for event in intact[: index + 1] if event["subject"] != damaged["subject"]])
+        shown = control(copied, "show", "acme", other["subject"], "--as-of", other["time"], "--json").json()
+        assert shown["document"]["metadata"]["version"] >= other["sessionversion"]
+        control(copied, "show", "acme", other["subject"])
+        pages.flip(data + data_size - 1, 0)
 
 
 def test_a_cut_file_is_a_finding(copied):

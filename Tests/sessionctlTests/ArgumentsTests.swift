@@ -57,6 +57,7 @@ import Testing
       (
         ["show", "acme", "s1", "--as-of", "yesterday"], "--as-of must be a time such as 2026-03-01T12:00:00Z (RFC 3339)"
       ),
+      (["show", "acme", "s1", "--as-of", "9999-12-31T23:59:59Z"], "--as-of must not lie in the future"),
       (
         ["show", "acme", "s1", "--version", "1", "--as-of", "2026-03-01T12:00:00Z"],
         "name either a version or a time, not both"

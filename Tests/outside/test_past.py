@@ -1,0 +1,51 @@
+"""The past stays as it was told: a question about a time that has come has one answer."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import UTC, datetime
+
+from conftest import SEED
+from daemon import Daemon, path_of
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def test_an_answer_about_this_moment_stays(new_daemon):
+    """While changes are written all the time, what is answered about now is answered about that time later, too."""
+    daemon = new_daemon().start()
+    sessions = [f"s{number}" for number in range(4)]
+    for session in sessions:
+        assert daemon.request("PUT", path_of(session, query="upsert=true"), {}).status == 204
+    stop = threading.Event()
+
+    def write(session: str):
+        writer = Daemon(daemon.directory, binary=daemon.binary)
+        writer.addresses = daemon.addresses
+        number = 0
+        while not stop.is_set():
+            number += 1
+            writer.request("POST", path_of(session, "attributes"), {"key": "n", "value": number})
+
+    threads = [threading.Thread(target=write, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    draw = random.Random(SEED)
+    told = []
+    try:
+        for _ in range(500):
+            path = path_of(draw.choice(sessions), query=f"asOf={now()}")
+            answer = daemon.request("GET", path)
+            assert answer.status == 200, answer
+            told.append((path, answer.headers["sessiond-position"], answer.body))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert len({position for _, position, _ in told}) > 10
+    for path, position, body in told:
+        answer = daemon.request("GET", path)
+        assert (answer.headers["sessiond-position"], answer.body) == (position, body), path
