@@ -267,7 +267,7 @@ struct Scenario: Sendable, CustomStringConvertible {
           "GET", "/context/s1?version=2", is: 200, #"{"sessionId":"s1","metadata":{"version":2,\#(time)}}"#,
           ["Sessiond-Erased": "true"]),
         Step(
-          "GET", "/context/s1/diff?from=1&to=2", is: 200, #"{"sessionId":"s1","from":1,"to":2,"changes":[]}"#,
+          "GET", "/context/s1/diff?from=1&to=2", is: 200, #"{"sessionId":"s1","life":1,"from":1,"to":2,"changes":[]}"#,
           ["Sessiond-Erased": "true"]),
         // New data, and no retry of what was erased.
         Step(

@@ -63,9 +63,9 @@ import TestSupport
       #expect(try test.document("s2") != nil)
       #expect(try test.store.sessionIDs(of: "c1", in: tenant.authorized) == [])
       #expect(try test.store.sessionIDs(of: "c2", in: tenant.authorized).count == 1)
-      let page = try test.store.events(SessionID(valid: "s1"), of: tenant.authorized, from: .newest, limit: 9)
-      #expect(page?.items.map(\.isErased) == [false, true, true])
-      #expect(page?.items.map(\.event.kind) == [.erased, .attributeSet, .started])
+      let events = try test.history("s1")
+      #expect(events.map(\.isErased) == [false, true, true])
+      #expect(events.map(\.event.kind) == [.erased, .attributeSet, .started])
       let past = try test.store.session(SessionID(valid: "s1"), of: tenant.authorized, at: .version(2))
       #expect(past?.isErased == true)
       #expect(past?.session.context == SessionContext())
@@ -130,9 +130,10 @@ import TestSupport
     var found: [String] = []
     var after: SessionID?
     repeat {
-      let page = try test.store.sessions(of: "c1", in: tenant.authorized, after: after, limit: 2)
-      found += page.items.map(\.id.description)
-      after = page.next
+      after = try test.store.readSessions(of: "c1", in: tenant.authorized, after: after, limit: 2) {
+        found.append($0.id.description)
+        return true
+      }
     } while after != nil
     #expect(found == ["s3", "s4", "s5", "s6", "s7", "s8"])
   }
@@ -180,10 +181,10 @@ import TestSupport
       #expect(test.store.statistics.current.retentionCount == 1)
       #expect(test.store.statistics.current.erasedEventCount == 2)
       #expect(test.notices == ["retention: 1 sessions were erased that had been closed for long enough"])
-      let page = try test.store.events(SessionID(valid: "ended"), of: tenant.authorized, from: .newest, limit: 9)
-      #expect(page?.items.map(\.event.kind) == [.erased, .ended, .started])
-      #expect(page?.items.first?.event.origin.actor == "retention")
-      #expect(page?.items.map(\.isErased) == [false, true, true])
+      let events = try test.history("ended")
+      #expect(events.map(\.event.kind) == [.erased, .ended, .started])
+      #expect(events.first?.event.origin.actor == "retention")
+      #expect(events.map(\.isErased) == [false, true, true])
       #expect(try test.store.sessionIDs(of: "c-ended", in: tenant.authorized) == [])
       #expect(try test.store.sessionIDs(of: "c-reborn", in: tenant.authorized).count == 1)
       #expect(try test.document("living") != nil)

@@ -18,9 +18,7 @@ import TestSupport
   }
 
   private func kinds(_ test: TestStore, _ session: String) throws -> [Event.Kind] {
-    let page = try test.store.events(
-      SessionID(valid: session), of: TestStore.tenant.authorized, from: .newest, limit: 100)
-    return page?.items.reversed().map(\.event.kind) ?? []
+    try test.history(session).reversed().map(\.event.kind)
   }
 
   private func login(_ session: String) -> Command {

@@ -128,3 +128,15 @@ extension Command {
     Command(session, .setAttribute(Attribute(name: name, value: Array(json.utf8))))
   }
 }
+
+extension TestStore {
+  /// All events of a session, newest first, those of past lives too.
+  func history(_ session: String, of tenant: TenantID = tenant) throws -> [RecordedEvent] {
+    var events: [RecordedEvent] = []
+    _ = try store.readEvents(of: SessionID(valid: session), tenant.authorized, from: .newest, limit: 1000) {
+      events.append($0)
+      return true
+    }
+    return events
+  }
+}
