@@ -26,4 +26,12 @@ public struct DataDirectory: Sendable {
     throw .directory(
       "another sessiond serves the data directory \(path); stop it or choose another one with --data-dir")
   }
+
+  /// Claims the folder of a store for this process. Throws when there is none, or a daemon serves it.
+  func claimStore() throws(StoreError) -> FileLock {
+    guard Files.exists(log + "/data.mdb") else {
+      throw .directory("there is no store in \(path); name the daemon's data directory with --data-dir")
+    }
+    return try claim()
+  }
 }

@@ -109,7 +109,8 @@ public final class SessionStore: Sendable {
     let recovered: (checkpoints: [TenantID: Checkpoint], events: Int)
     do {
       log = try EventLog(path: directory.log, options: configuration.environment)
-      projections = try Self.openProjections(directory, log, configuration, observer)
+      projections = try Self.openProjections(
+        directory, log, configuration.environment, notice: observer.notice)
       for tenant in try log.removals() {
         observer.notice("the removal of tenant \(tenant) was interrupted and is completed now")
         try TenantRemoval.run(tenant, log, projections)
@@ -124,18 +125,18 @@ public final class SessionStore: Sendable {
     start(from: recovered.checkpoints)
   }
 
-  private static func openProjections(
-    _ directory: DataDirectory, _ log: EventLog, _ configuration: Configuration, _ observer: Observer
+  /// Opens the projections of `log`'s store for writing; empty ones when they don't fit it, which `notice` is told.
+  static func openProjections(
+    _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options, notice: (String) -> Void
   ) throws -> Projections {
     func open() throws(ProjectionsError) -> Projections {
-      try Projections(
-        path: directory.projections, storeID: log.storeID, options: configuration.environment, notice: observer.notice)
+      try Projections(path: directory.projections, storeID: log.storeID, options: options, notice: notice)
     }
     do {
       let projections = try open()
       if try Recovery.checkpointsFit(projections, log) { return projections }
     }
-    observer.notice("the projections don't fit the log and are built anew from it")
+    notice("the projections don't fit the log and are built anew from it")
     try Projections.remove(path: directory.projections)
     return try open()
   }

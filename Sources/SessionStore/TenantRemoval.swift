@@ -21,10 +21,7 @@ public struct TenantRemoval: ~Copyable {
   public init(
     _ directory: DataDirectory, options: Environment.Options = Environment.Options()
   ) throws(StoreError) {
-    guard Files.exists(directory.log + "/data.mdb") else {
-      throw .directory("there is no store in \(directory.path); name the daemon's data directory with --data-dir")
-    }
-    let claim = try directory.claim()
+    let claim = try directory.claimStore()
     log = try Self.openLog(directory, options)
     lock = claim
     self.directory = directory
@@ -45,8 +42,9 @@ public struct TenantRemoval: ~Copyable {
     do {
       let count = try log.lastPosition(of: tenant)
       if try count > 0 || log.removals().contains(tenant) { return count }
-      let reader = try StoreReader(directory: directory, options: options)
-      return try reader.projections?.view().tenants().contains(tenant) == true ? 0 : nil
+      guard Files.exists(directory.projections + "/data.mdb") else { return nil }
+      let projections = try Projections(readOnly: directory.projections, options: options)
+      return try projections.view().tenants().contains(tenant) ? 0 : nil
     } catch {
       throw StoreError(error)
     }

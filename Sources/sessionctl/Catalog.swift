@@ -4,7 +4,7 @@ enum Catalog {
     [
       StatusCommand.self, ShowCommand.self, HistoryCommand.self, DiffCommand.self, ReplayCommand.self, TailCommand.self,
       VerifyCommand.self, RebuildCommand.self, BackupCommand.self, RestoreCommand.self,
-      ArchiveCommand.self, TenantCommand.self,
+      ArchiveCommand.self, TenantCommand.self, EraseCommand.self,
     ]
   }
 
@@ -24,7 +24,7 @@ enum Catalog {
              sessionctl --version
 
       \(table.text)
-      All but rebuild, restore and tenant remove work beside a running daemon, and without one.
+      All but rebuild, restore, tenant remove and erase work beside a running daemon, and without one.
 
         --data-dir DIR   the daemon's data directory; default the variable SESSIOND_DATA_DIR, else ./sessiond-data
         --json           print JSON instead of text

@@ -10,10 +10,10 @@ import time
 
 import pytest
 from conftest import SEED
+from control import control
 from daemon import path_of
 from test_expiry import await_kinds, begin, events, kinds, value
 from test_metrics import figures
-from test_sessionctl import control
 from wire import request_bytes
 
 ERASURES = "/session-context/acme/erasures"

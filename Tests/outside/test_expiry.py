@@ -6,9 +6,9 @@ import signal
 import time
 
 import pytest
+from control import control
 from daemon import path_of
 from test_metrics import figures
-from test_sessionctl import control
 
 
 def events(daemon, session: str, tenant: str = "acme") -> list[dict]:

@@ -64,7 +64,7 @@ def test_help_version_and_wrong_use(tmp_path):
     commands = re.findall(r"^  ([a-z]+)  ", general, re.MULTILINE)
     assert commands == [
         *("status", "show", "history", "diff", "replay", "tail"),
-        *("verify", "rebuild", "backup", "restore", "archive", "tenant"),
+        *("verify", "rebuild", "backup", "restore", "archive", "tenant", "erase"),
     ]
     for command in commands:
         assert control(tmp_path, command, "--help").out.startswith(f"sessionctl {command}: ")
@@ -81,6 +81,7 @@ def test_help_version_and_wrong_use(tmp_path):
         ["archive", str(tmp_path / "b")],
         ["tenant", "list"],
         ["tenant", "remove", "acme", "--confirm", "acme"],
+        ["erase", "acme", "--session", "s"],
     ):
         control(tmp_path / "nowhere", *words, expect=3)
     assert not (tmp_path / "nowhere").exists() and not (tmp_path / "b").exists()

@@ -90,6 +90,11 @@ import Testing
         ["tenant", "remove", "acme", "--confirm", "beta"],
         "tenant acme would be removed with all its data; to do so, say --confirm acme"
       ),
+      (["erase"], "the tenant is missing"),
+      (["erase", "acme"], "name what to erase: --session SESSION or --customer ID"),
+      (
+        ["erase", "acme", "--session", "s", "--customer", "c"], "name what to erase: --session SESSION or --customer ID"
+      ),
       (["verify", "--tenant", "x"], "x is no tenant's name"),
     ])
   func refused(words: [String], expected: String) throws {

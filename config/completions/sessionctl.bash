@@ -8,7 +8,7 @@ _sessionctl() {
   elif [[ $previous == = ]]; then
     previous=${COMP_WORDS[COMP_CWORD - 2]}
   fi
-  local commands='status show history diff replay tail verify rebuild backup restore archive tenant'
+  local commands='status show history diff replay tail verify rebuild backup restore archive tenant erase'
   local types='started replaced patched attribute-set attribute-removed touched expired ended erased'
   local command='' place word options
   for ((place = 1; place < COMP_CWORD; place++)); do
@@ -30,7 +30,7 @@ _sessionctl() {
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
       ;;
-    --resume)
+    --resume | --erasures)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
@@ -67,8 +67,10 @@ _sessionctl() {
         return
       fi
       ;;
+    erase) options+=' --session --customer' ;;
     backup | restore | archive)
       [[ $command == archive ]] && options+=' --tenant'
+      [[ $command == restore ]] && options+=' --erasures'
       if [[ $current != -* ]]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return

@@ -1,0 +1,42 @@
+internal import EventLog
+internal import Platform
+internal import Projections
+internal import SessionModel
+
+/// The writer's cycle without its threads, for a store that nobody else writes to.
+struct OfflineWriter: ~Copyable {
+  private var cycle: WriterCycle
+  private let projector: Projector
+  private var random = RandomBytes()
+
+  /// A writer to `log`, whose events are all folded into `projections` first.
+  init(_ log: EventLog, _ projections: Projections) throws(StoreError) {
+    let overlay = Overlay(maximumBytes: 64 << 20)
+    let recovery = Recovery(log: log, overlay: overlay, projections: projections)
+    let checkpoints = try recovery.run { _ in }.checkpoints
+    projector = Projector(overlay: overlay, projections: projections)
+    cycle = WriterCycle(
+      log: log, overlay: overlay, snapshots: SnapshotReader(overlay: overlay, projections: projections),
+      checkpoints: checkpoints, now: { Instant(microseconds: currentMicroseconds()) },
+      erasablePositions: { session, tenant, last throws(EventLogError) in
+        try log.erasablePositions(session, of: tenant, from: last)
+      },
+      catchUp: { tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint) })
+  }
+
+  /// Carries the tasks out with one commit, and flushes the projections. Returns the outcomes in the tasks' order.
+  mutating func run(_ tasks: [(tenant: TenantID, task: WriterTask)]) throws(StoreError) -> [CommandOutcome] {
+    var batch: [PendingCommand] = []
+    for (tenant, task) in tasks {
+      batch.append(
+        PendingCommand(tenant: tenant, task: task, salt: random.next(Frame.saltByteCount), completion: { _ in }))
+    }
+    let outcomes = try cycle.run(batch, rules: DecisionRules())
+    do throws(ProjectionsError) {
+      try projector.flush()
+    } catch {
+      throw .projections(error)
+    }
+    return outcomes
+  }
+}

@@ -1,0 +1,77 @@
+internal import EventLog
+internal import LMDB
+internal import Platform
+internal import Projections
+internal import SessionModel
+
+/// Makes a data directory from a backup.
+///
+/// The log goes to its place last, with one rename: whenever it is stopped before, there is no store in the directory,
+/// and it can be restored again.
+public struct Restore: ~Copyable {
+  let directory: DataDirectory
+  private let backup: DataDirectory
+  private let lock: FileLock
+
+  /// Claims `directory`, creating it when it is missing. Throws when a daemon runs, or there is a store already.
+  public init(_ backup: String, into directory: DataDirectory) throws(StoreError) {
+    self.directory = directory
+    self.backup = DataDirectory(Backup.withoutSlash(backup))
+    lock = try Self.claim(directory)
+  }
+
+  private static func claim(_ directory: DataDirectory) throws(StoreError) -> FileLock {
+    let lock = try directory.claim()
+    guard !Files.exists(directory.log) else {
+      throw .directory("there is a store in \(directory.path); restore into an empty or missing directory")
+    }
+    return lock
+  }
+
+  /// The file that grows while the log is copied.
+  public var file: String { newLog + "/data.mdb" }
+
+  var newLog: String { directory.log + ".restoring" }
+  var newProjections: String { directory.projections + ".restoring" }
+  /// Where the log is copied to once more when erasures have left old bytes in its file.
+  var compactLog: String { directory.log + ".compact.restoring" }
+
+  /// Copies the backup's log beside its place, durably.
+  public func copy() throws(StoreError) {
+    do throws(SystemError) {
+      for folder in [newLog, compactLog, compactLog + ".new", newProjections, directory.projections] {
+        try Files.removeDirectory(folder)
+      }
+    } catch {
+      throw .directory("what an earlier restore left can't be removed: \(error)")
+    }
+    let log = try StoreReader(directory: backup, opensProjections: false).log
+    try Backup.copy(log, to: newLog)
+  }
+
+  /// Builds the projections from the copied log, and makes sure that it comes to `marks`. Returns how many events there
+  /// are. `progress` is told how many have been folded since the last time.
+  public func build(_ marks: ChainMarks, progress: (UInt64) -> Void) throws(StoreError) -> UInt64 {
+    let log: EventLog
+    do throws(EventLogError) {
+      log = try EventLog(path: newLog, options: Environment.Options(isReadOnly: true))
+    } catch {
+      throw .log(error)
+    }
+    let checkpoints = try ProjectionsBuilder(log: log, path: newProjections).run(progress: progress)
+    guard log.storeID == marks.storeID, checkpoints.mapValues(\.tail) == marks.tails else {
+      throw .directory("the copy of the backup isn't what the backup was; try again")
+    }
+    return checkpoints.values.reduce(0) { $0 + $1.tail.position }
+  }
+
+  /// Puts projections and log in their places, durably.
+  public func finish() throws(StoreError) {
+    do throws(SystemError) {
+      try Files.move(newProjections, to: directory.projections)
+      try Files.move(newLog, to: directory.log)
+    } catch {
+      throw .directory("the restored store can't be put in its place: \(error)")
+    }
+  }
+}
