@@ -76,7 +76,8 @@ import Testing
       }
       for (index, client) in clients.enumerated() { #expect(client.response()?.body == "\(round) \(index)") }
     }
-    #expect(server.server.statistics.suspendedRequests == 0)
+    // The last answer may arrive before the thread that gave it has counted.
+    #expect(eventually { server.server.statistics.suspendedRequests == 0 })
   }
 
   @Test("64 requests wait while others are served, and one thread answers them all")
