@@ -37,10 +37,11 @@ struct Reload {
     take("limits.sessionsPerTenant", \.store.rules.maximumSessions)
     take("limits.writesPerSecondPerTenant", \.api.writesPerSecondPerTenant)
     take("storage.diskReserveBytes", \.store.diskReserveBytes)
-    // Said under the more talkative of both levels.
+    apply(current)
+    // What is said counts already; and it's said under the more talkative of both levels.
     log.level = max(old.logLevel, current.logLevel)
     for change in changes { log(.notice, "settings: \(change)") }
-    apply(current)
+    log.level = current.logLevel
     if new.source != old.source {
       current.source = new.source
       log(.notice, "settings: the file has changed; what else it says counts from the next start on")
