@@ -124,21 +124,22 @@ import TestSupport
     let isSettled = Monitor(false)
     let now = Instant.start
     let later = Instant(microseconds: now.microseconds + 1)
-    let time = clock.endBatch {
+    let (time, reader) = clock.endBatch {
       let time = clock.beginBatch(now)
       // What was before isn't waited for.
       clock.settle(Instant(microseconds: now.microseconds - 1))
-      _ = Thread(name: "reader") {
+      let reader = Thread(name: "reader") {
         entered.signal { $0 = true }
         clock.settle(now)
         isSettled.signal { $0 = true }
       }
       entered.wait { $0 ? () : nil }
       #expect(isSettled.wait(milliseconds: 50) { $0 ? true : nil } == nil)
-      return time
+      return (time, reader)
     }
     #expect(time == now)
     #expect(isSettled.wait(milliseconds: 10_000) { $0 ? true : nil } == true)
+    reader.join()
     #expect(clock.endBatch { clock.beginBatch(now) } == later)
   }
 
