@@ -88,9 +88,10 @@ final class ConnectionTable: Sendable {
     }
   }
 
-  /// Waits until no connection is open; false when that takes longer.
-  func waitUntilEmpty(milliseconds: Int) -> Bool {
-    table.wait(milliseconds: milliseconds) { $0.reserved == 0 ? true : nil } ?? false
+  /// Waits until no connection is open, and until `condition`, which is only looked at when a connection ends and when
+  /// the time is over; false when it takes longer.
+  func waitUntilEmpty(milliseconds: Int, and condition: () -> Bool = { true }) -> Bool {
+    table.wait(milliseconds: milliseconds) { $0.reserved == 0 && condition() ? true : nil } ?? false
   }
 
   /// The exchanges of all connections.

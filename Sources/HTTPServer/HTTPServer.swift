@@ -79,10 +79,9 @@ public final class HTTPServer: Sendable {
     // 2. No further connections: from here on the table empties for good.
     front.stopListening()
     core.streams.wakeAll()
-    // 3. Without connections nothing is suspended; otherwise that is brought about.
-    if !core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000)) {
-      abandonTheRest()
-    }
+    _ = core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000))
+    // 3. Nothing is suspended any more, and nobody still resumes what was.
+    abandonTheRest()
     front.stop()
     let report = DrainReport(
       abandonedRequests: core.counters.abandonedRequests.load(ordering: .acquiring),
@@ -92,13 +91,15 @@ public final class HTTPServer: Sendable {
     return report
   }
 
-  /// Time is up: nothing stays suspended or becomes so, and the answers get a moment to be sent.
+  /// Brings it about that nothing is suspended or can be; the answers that this makes get a moment to be sent.
+  ///
+  /// A thread may still be at resuming a connection that has already ended, so that no connection is no proof.
   private func abandonTheRest() {
     core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
     for round in 1...Self.maximumRounds {
       core.abandonSuspended()
-      if core.connections.waitUntilEmpty(milliseconds: Self.roundMilliseconds) { return }
-      if round >= Self.graceRounds, !core.isAnythingSuspended { return }
+      let isOver = core.connections.waitUntilEmpty(milliseconds: Self.roundMilliseconds) { !core.isAnythingSuspended }
+      if isOver || round >= Self.graceRounds && !core.isAnythingSuspended { return }
     }
     // The library would end the process all the same, with less to say.
     preconditionFailure("a connection stays suspended although the server has resumed all of them")
