@@ -46,11 +46,8 @@ final class Client {
         unsafe Glibc.connect(descriptor, generic, socklen_t(MemoryLayout<Address>.size))
       }
     }
-    guard result == 0 else {
-      let reason = errno
-      close(descriptor)
-      throw Failure(description: "connect: \(reason)")
-    }
+    // Thrown by a whole object, whose deinit closes the descriptor.
+    guard result == 0 else { throw Failure(description: "connect: \(errno)") }
   }
 
   /// Sends what the peer takes; a closed connection shows when it's read.

@@ -35,11 +35,8 @@ public final class SocketClient {
         unsafe connect(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    guard result == 0 else {
-      let reason = errno
-      close(descriptor)
-      throw Failure(description: "connect to port \(port): errno \(reason)")
-    }
+    // Thrown by a whole object, whose deinit closes the descriptor.
+    guard result == 0 else { throw Failure(description: "connect to port \(port): errno \(errno)") }
   }
 
   deinit { close(descriptor) }
