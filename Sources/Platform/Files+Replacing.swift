@@ -2,14 +2,6 @@ internal import CLinux
 internal import Glibc
 
 extension Files {
-  /// Makes the content of the file at `path` durable.
-  public static func synchronize(_ path: String) throws(SystemError) {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .current("open \(path)") }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw .current("sync \(path)") }
-  }
-
   /// Puts `content` in place of the file at `path`, durably: whenever the process or the machine stops, the old content
   /// or the new one is there. New files get mode 0600.
   public static func replace(_ path: String, with content: [UInt8]) throws(SystemError) {

@@ -73,12 +73,8 @@ public final class StoreStatistics: Sendable {
     figures.withLock { $0.census = census }
   }
 
-  /// The number of batches that the writer has worked on.
-  public var batchCount: UInt64 { current.batchSizes.count }
-  /// The number of commands in them.
+  /// The number of commands that the writer has worked on.
   public var commandCount: UInt64 { current.batchSizes.sum }
-  /// The time that they took from deciding to the commit, in seconds.
-  public var batchSeconds: Double { Double(current.batchNanoseconds.sum) / 1e9 }
   /// The number of rounds of the projector.
   public var flushCount: UInt64 { current.flushCount }
 

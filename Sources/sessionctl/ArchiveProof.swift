@@ -36,12 +36,10 @@ struct ArchiveProof {
   }
 
   static func text(_ report: ArchiveVerification.Report, seconds: Double, isCompared: Bool) -> String {
-    var text = ""
-    for finding in report.findings { text += printable(finding.description) + "\n" }
-    let rate = seconds > 0 ? Int(Double(report.events) / seconds) : 0
+    var text = proofHead(report.findings)
     text += "\(counted(report.tails.count, "tenant")), \(counted(report.segments, "segment")), "
-    text += "\(counted(report.events, "event")), \(rate) events/s: "
-    text += report.findings.isEmpty ? "all is as it was written" : counted(report.findings.count, "finding")
+    text += "\(counted(report.events, "event")), "
+    text += proofEnd(report.findings, events: report.events, seconds: seconds)
     return text + (isCompared ? "\n" : "; not compared with a log\n")
   }
 
@@ -53,14 +51,7 @@ struct ArchiveProof {
       json.appendMember("segments", report.segments)
       json.appendMember("events", report.events)
       json.appendMember("logCompared", isCompared)
-      json.appendObject("chains") { json in
-        for (tenant, tail) in report.tails.sorted(by: { $0.key < $1.key }) {
-          json.appendObject(tenant.description) { json in
-            json.appendMember("position", tail.position)
-            json.appendMember("chain", tail.chain.hexadecimal)
-          }
-        }
-      }
+      json.appendChains(report.tails)
       json.appendList("findings") { json in
         for finding in report.findings {
           json.appendObject { json in

@@ -83,14 +83,12 @@ struct VerifyCommand: ControlCommand {
   }
 
   static func text(_ report: Verification.Report, seconds: Double, isResumed: Bool) -> String {
-    var text = ""
-    for finding in report.findings { text += printable(finding.description) + "\n" }
-    let rate = seconds > 0 ? Int(Double(report.events) / seconds) : 0
+    var text = proofHead(report.findings)
     text += "\(counted(report.tenants, "tenant")), \(counted(report.events, "event"))"
     if report.erasedEvents > 0 { text += " (\(report.erasedEvents) erased)" }
     text += ", "
-    text += "\(counted(report.snapshots, "snapshot")), \(rate) events/s: "
-    text += report.findings.isEmpty ? "all is as it was written" : counted(report.findings.count, "finding")
+    text += "\(counted(report.snapshots, "snapshot")), "
+    text += proofEnd(report.findings, events: report.events, seconds: seconds)
     if isResumed {
       text += "; gone on from the marks, without the projections"
     } else if !report.areProjectionsCompared {
@@ -107,14 +105,7 @@ struct VerifyCommand: ControlCommand {
       json.appendMember("erasedEvents", report.erasedEvents)
       json.appendMember("snapshots", report.snapshots)
       json.appendMember("projectionsCompared", report.areProjectionsCompared)
-      json.appendObject("chains") { json in
-        for (tenant, tail) in report.tails.sorted(by: { $0.key < $1.key }) {
-          json.appendObject(tenant.description) { json in
-            json.appendMember("position", tail.position)
-            json.appendMember("chain", tail.chain.hexadecimal)
-          }
-        }
-      }
+      json.appendChains(report.tails)
       json.appendList("findings") { json in
         for finding in report.findings {
           json.appendObject { json in

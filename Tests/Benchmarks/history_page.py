@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 import tempfile
@@ -75,11 +74,8 @@ def main():
     parser.set_defaults(rounds=200)
     options = parser.parse_args()
     check_tools(options, "wrk")
-    directory = Path(tempfile.mkdtemp(prefix="sessiond-history-"))
-    try:
-        measure(options, directory)
-    finally:
-        shutil.rmtree(directory)
+    with tempfile.TemporaryDirectory(prefix="sessiond-history-") as directory:
+        measure(options, Path(directory))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -147,11 +146,8 @@ def main():
     )
     options = parser.parse_args()
     check_tools(options, "wrk", "cc")
-    directory = Path(tempfile.mkdtemp(prefix="sessiond-speed-", dir=options.directory))
-    try:
-        measure(options, directory)
-    finally:
-        shutil.rmtree(directory)
+    with tempfile.TemporaryDirectory(prefix="sessiond-speed-", dir=options.directory) as directory:
+        measure(options, Path(directory))
 
 
 if __name__ == "__main__":

@@ -119,11 +119,8 @@ def main():
     add_options(parser)
     options = parser.parse_args()
     check_tools(options, "wrk")
-    directory = Path(tempfile.mkdtemp(prefix="sessiond-token-cost-"))
-    try:
-        measure(options, directory)
-    finally:
-        shutil.rmtree(directory)
+    with tempfile.TemporaryDirectory(prefix="sessiond-token-cost-") as directory:
+        measure(options, Path(directory))
 
 
 if __name__ == "__main__":

@@ -34,19 +34,6 @@ import TestSupport
       .map(\.description)
   }
 
-  /// How the projections differ from ones that are built anew.
-  private func differences(_ folder: TemporaryFolder) throws -> [String] {
-    var differences: [String] = []
-    let rebuild = try Rebuild(DataDirectory(folder.path))
-    _ = try rebuild.build { _ in }
-    #expect(try rebuild.replace())
-    try ProjectionsComparison.run(
-      DataDirectory(folder.path), old: rebuild.besides, new: folder("projections")
-    ) { differences.append($0) }
-    try rebuild.remove()
-    return differences
-  }
-
   @Test("an erased session is gone from all that can be read, and its events are there without what they said")
   func session() throws {
     let folder = try TemporaryFolder()
@@ -78,7 +65,7 @@ import TestSupport
       #expect(try test.store.sessionIDs(of: "c1", in: tenant.authorized).count == 1)
     }
     #expect(try problems(folder) == [])
-    #expect(try differences(folder) == [])
+    #expect(try differencesFromRebuilt(folder) == [])
   }
 
   @Test("when a crash comes between commit and flush, the replay takes away what the flush would have")
@@ -114,7 +101,7 @@ import TestSupport
       }
     }
     #expect(try problems(folder) == [])
-    #expect(try differences(folder) == [])
+    #expect(try differencesFromRebuilt(folder) == [])
   }
 
   @Test("an erasure that isn't flushed yet counts in every look at the index, page by page")
@@ -190,7 +177,7 @@ import TestSupport
       #expect(try test.document("living") != nil)
     }
     #expect(try problems(folder) == [])
-    #expect(try differences(folder) == [])
+    #expect(try differencesFromRebuilt(folder) == [])
   }
 
   @Test(
@@ -257,7 +244,7 @@ import TestSupport
         #expect(!texts.contains("customer<\(number)>"), "seed \(seed), round \(round): customer \(number)")
       }
     }
-    #expect(try differences(folder) == [], "seed \(seed)")
+    #expect(try differencesFromRebuilt(folder) == [], "seed \(seed)")
   }
 
   /// The texts of the form `name<number>` in all keys and values that log and projections hold.

@@ -166,14 +166,7 @@ import TestSupport
       let report = try Verification(directory: directory, options: TestStore.environment).run()
       #expect(report.findings.map(\.description) == [], "seed \(seed), round \(round)")
     }
-    var differences: [String] = []
-    let rebuild = try Rebuild(DataDirectory(folder.path))
-    _ = try rebuild.build { _ in }
-    #expect(try rebuild.replace())
-    try ProjectionsComparison.run(
-      DataDirectory(folder.path), old: rebuild.besides, new: folder("projections")
-    ) { differences.append($0) }
-    #expect(differences == [], "seed \(seed)")
+    #expect(try differencesFromRebuilt(folder) == [], "seed \(seed)")
   }
 }
 

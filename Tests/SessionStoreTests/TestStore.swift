@@ -2,6 +2,7 @@ import LMDB
 import Platform
 import SessionModel
 import TestSupport
+import Testing
 
 @testable import SessionStore
 
@@ -139,4 +140,17 @@ extension TestStore {
     }
     return events
   }
+}
+
+/// How the projections in a data directory differ from ones that are built anew, which then stand in their place.
+func differencesFromRebuilt(_ folder: TemporaryFolder) throws -> [String] {
+  var differences: [String] = []
+  let rebuild = try Rebuild(DataDirectory(folder.path))
+  _ = try rebuild.build { _ in }
+  #expect(try rebuild.replace())
+  try ProjectionsComparison.run(
+    DataDirectory(folder.path), old: rebuild.besides, new: folder("projections")
+  ) { differences.append($0) }
+  try rebuild.remove()
+  return differences
 }

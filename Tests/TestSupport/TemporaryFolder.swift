@@ -49,24 +49,14 @@ public final class TemporaryFolder: Sendable {
 
   /// The plain files in the folder `path` and in those below it.
   public static func files(below path: String) -> [String] {
-    names(in: path).sorted().flatMap { name in
+    names(in: path).flatMap { name in
       let entry = path + "/" + name
       return Files.isDirectory(entry) ? files(below: entry) : [entry]
     }
   }
 
-  private static func names(in path: String) -> [String] {
-    guard let listing = unsafe opendir(path) else { return [] }
-    defer { unsafe closedir(listing) }
-    var names: [String] = []
-    while let entry = unsafe readdir(listing) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names
-  }
+  /// None where there is no folder.
+  private static func names(in path: String) -> [String] { (try? Files.names(in: path)) ?? [] }
 
   private static func remove(_ path: String) {
     for name in names(in: path) {
