@@ -11,8 +11,8 @@ public import SessionModel
 
 /// Names and keys of the log's tables.
 public enum LogSchema {
-  static let events = "events"
-  static let meta = "meta"
+  static let events: StaticString = "events"
+  static let meta: StaticString = "meta"
   static var formatKey: [UInt8] { Array("format".utf8) }
   static var storeKey: [UInt8] { Array("store".utf8) }
   static var removalPrefix: [UInt8] { Array("removing ".utf8) }

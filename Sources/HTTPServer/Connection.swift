@@ -53,7 +53,7 @@ internal import Synchronization
     let text = unsafe UnsafeRawBufferPointer(start: uri, count: strlen(uri))
     exchange.target.removeAll(keepingCapacity: true)
     unsafe exchange.target.append(contentsOf: text)
-    if let query = exchange.target.firstIndex(of: UInt8(ascii: "?")) {
+    if let query = unsafe text.firstIndex(of: UInt8(ascii: "?")) {
       // The library would now make a record of each argument, in the connection's memory; when that runs out it never
       // answers (0.9.75). So it finds an empty query. The buffer is the connection's, and the callback gets it whole.
       unsafe UnsafeMutablePointer(mutating: uri)[query + 1] = 0

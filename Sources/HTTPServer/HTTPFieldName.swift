@@ -53,10 +53,6 @@ extension HTTPFieldName {
   public static let accessControlExposeHeaders: HTTPFieldName = "Access-Control-Expose-Headers"
   /// Access-Control-Max-Age
   public static let accessControlMaxAge: HTTPFieldName = "Access-Control-Max-Age"
-  /// Access-Control-Request-Headers
-  public static let accessControlRequestHeaders: HTTPFieldName = "Access-Control-Request-Headers"
-  /// Access-Control-Request-Method
-  public static let accessControlRequestMethod: HTTPFieldName = "Access-Control-Request-Method"
   /// Allow
   public static let allow: HTTPFieldName = "Allow"
   /// Authorization

@@ -17,6 +17,9 @@ public struct HTTPResponse: Sendable {
       self.name = name
       self.value = value
     }
+
+    /// The field of a body in JSON.
+    public static var json: Field { Field(.contentType, "application/json") }
   }
 
   /// The status code, 200 to 599.
@@ -54,9 +57,7 @@ public struct HTTPResponse: Sendable {
 
   /// An answer whose body is `json`, with the content type `application/json`.
   public static func json(_ status: Int, _ json: [UInt8], fields: [Field] = []) -> HTTPResponse {
-    var all = fields
-    all.append(Field(.contentType, "application/json"))
-    return HTTPResponse(status: status, fields: all, body: json)
+    HTTPResponse(status: status, fields: fields + CollectionOfOne(.json), body: json)
   }
 
   /// An error answer of the API: `{"code":…,"message":"…"}`.

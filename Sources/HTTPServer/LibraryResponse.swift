@@ -1,5 +1,6 @@
 internal import CMicrohttpd
 internal import Glibc
+internal import Platform
 
 /// The library's form of an answer.
 enum LibraryResponse {
@@ -42,12 +43,19 @@ enum LibraryResponse {
 
   private static func add(_ field: HTTPResponse.Field, to prepared: OpaquePointer) -> Bool {
     // The library takes C strings and refuses CR, LF and tabs; a NUL would cut the value off unseen.
-    for byte in field.value.utf8 where byte < 0x20 || byte == 0x7f { return false }
+    guard !field.value.withBytes({ $0.hasControlCharacter }) else { return false }
     let name = field.name.text
     return unsafe name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) { name in
       // A StaticString ends with a NUL.
       unsafe field.value.withCString { unsafe MHD_add_response_header(prepared, name, $0) == .YES }
     }
+  }
+}
+
+extension Span<UInt8> {
+  fileprivate var hasControlCharacter: Bool {
+    for index in indices where self[index] < 0x20 || self[index] == 0x7f { return true }
+    return false
   }
 }
 

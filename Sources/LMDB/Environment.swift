@@ -126,7 +126,7 @@ internal import Platform
 
   /// Opens the tables of those names, creating them when missing, in one transaction.
   /// Call it once, before other threads use the environment. Throws when a table is missing in a read-only environment.
-  public func openTables(_ names: [String], create: Bool = true) throws(LMDBError) -> [Table] {
+  public func openTables(_ names: [StaticString], create: Bool = true) throws(LMDBError) -> [Table] {
     var transaction: OpaquePointer?
     let flags = create ? 0 : UInt32(MDB_RDONLY)
     try check(unsafe mdb_txn_begin(handle, nil, flags, &transaction), "begin a transaction")
@@ -137,7 +137,7 @@ internal import Platform
     for name in names {
       var table: MDB_dbi = 0
       try check(
-        unsafe mdb_dbi_open(transaction, name, create ? UInt32(MDB_CREATE) : 0, &table), "open the table \(name)")
+        unsafe openTable(transaction, name, create ? UInt32(MDB_CREATE) : 0, &table), "open the table \(name)")
       tables.append(Table(handle: table, name: name))
     }
     // lmdb.h, mdb_dbi_open: the handle is shared with others once its transaction is committed.
@@ -210,5 +210,14 @@ internal import Platform
 public struct Table: Sendable {
   let handle: UInt32
   /// The table's name.
-  public let name: String
+  public let name: StaticString
+}
+
+private func openTable(
+  _ transaction: OpaquePointer, _ name: StaticString, _ flags: UInt32, _ table: inout MDB_dbi
+) -> Int32 {
+  // A StaticString ends with a NUL.
+  unsafe name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) {
+    unsafe mdb_dbi_open(transaction, $0, flags, &table)
+  }
 }

@@ -92,6 +92,30 @@ extension [UInt8] {
   }
 }
 
+extension OutputSpan where Element == UInt8 {
+  /// Appends the bytes of `span`; traps when there is no room for them.
+  @inlinable
+  @_lifetime(self: copy self)
+  public mutating func append(copying span: Span<UInt8>) {
+    precondition(span.count <= freeCapacity)
+    unsafe span.withUnsafeBufferPointer { source in
+      unsafe withUnsafeMutableBufferPointer { target, count in
+        guard let from = source.baseAddress, let to = target.baseAddress else { return }
+        unsafe (to + count).initialize(from: from, count: source.count)
+        count += source.count
+      }
+    }
+  }
+
+  /// Appends the bytes of `text`; traps when there is no room for them.
+  @inlinable
+  @_lifetime(self: copy self)
+  public mutating func append(_ text: StaticString) {
+    // A StaticString's bytes are there as long as the program.
+    unsafe append(copying: Span(_unsafeStart: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+}
+
 extension String {
   /// The text of `span`, or nil when the bytes are not UTF-8.
   @inlinable

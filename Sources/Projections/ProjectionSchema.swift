@@ -12,12 +12,12 @@ public import SessionModel
 //                "log"                                      →  text: the name of the store whose log was folded
 
 enum ProjectionSchema {
-  static let snapshots = "snapshots"
-  static let customers = "customers"
-  static let carriers = "carriers"
-  static let activity = "activity"
-  static let checkpoints = "checkpoints"
-  static let meta = "meta"
+  static let snapshots: StaticString = "snapshots"
+  static let customers: StaticString = "customers"
+  static let carriers: StaticString = "carriers"
+  static let activity: StaticString = "activity"
+  static let checkpoints: StaticString = "checkpoints"
+  static let meta: StaticString = "meta"
   static let format = "2"
   /// All tables, in the order in which they are opened.
   static let tables = [snapshots, customers, carriers, activity, checkpoints, meta]
@@ -38,13 +38,14 @@ public struct SessionKey: Hashable, Comparable, Sendable {
 
   /// The key of `session` within `tenant`.
   public init(_ tenant: TenantID, _ session: SessionID) {
+    let name = tenant.description
+    let id = session.description
     var bytes: [UInt8] = []
-    let name = tenant.description.utf8
-    let id = session.description.utf8
-    bytes.reserveCapacity(name.count + 1 + id.count)
-    bytes.append(contentsOf: name)
-    bytes.append(0)
-    bytes.append(contentsOf: id)
+    bytes.append(addingCapacity: name.utf8.count + 1 + id.utf8.count) { output in
+      name.withBytes { output.append(copying: $0) }
+      output.append(0)
+      id.withBytes { output.append(copying: $0) }
+    }
     self.init(bytes: bytes)
   }
 

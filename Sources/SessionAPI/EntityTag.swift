@@ -3,7 +3,7 @@ internal import SessionModel
 // Entity tags (RFC 9110, 8.8.3). Ours are strong and hold the version: "4".
 
 /// The entity tag of a version.
-func entityTag(_ version: UInt32) -> String { "\"\(version)\"" }
+func entityTag(_ version: UInt32) -> String { "\"" + String(version) + "\"" }
 
 /// The versions that an `If-Match` or `If-None-Match` names; tags that can't be ours are left out, since they match none.
 /// Nil when the value isn't `*` or a list of entity tags.

@@ -3,7 +3,13 @@ internal import Platform
 /// The text that a percent-encoded part of a path or query stands for (RFC 3986, 2.1).
 /// Nil when an escape is cut short or isn't hexadecimal, or the bytes aren't UTF-8.
 func percentDecoded(_ encoded: ArraySlice<UInt8>) -> String? {
-  guard encoded.contains(UInt8(ascii: "%")) else { return String(validating: encoded.span) }
+  percentDecodedBytes(encoded).flatMap { String(validating: $0.span) }
+}
+
+/// The bytes that a percent-encoded part of a path or query stands for. Nil when an escape is cut short or isn't
+/// hexadecimal.
+func percentDecodedBytes(_ encoded: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+  guard encoded.contains(UInt8(ascii: "%")) else { return encoded }
   var bytes: [UInt8] = []
   bytes.reserveCapacity(encoded.count)
   var index = encoded.startIndex
@@ -19,7 +25,7 @@ func percentDecoded(_ encoded: ArraySlice<UInt8>) -> String? {
     bytes.append(high << 4 | low)
     index += 3
   }
-  return String(validating: bytes.span)
+  return bytes[...]
 }
 
 /// The text as it stands in a path or query: unreserved characters (RFC 3986, 2.3) as they are, all others escaped.

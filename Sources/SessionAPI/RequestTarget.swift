@@ -23,7 +23,7 @@ struct RequestTarget {
       throw .noSuchResource
     }
     route = try Self.route(&parts)
-    guard let tenant = TenantID(utf8: target[name]) ?? percentDecoded(target[name]).flatMap({ TenantID($0) }) else {
+    guard let tenant = percentDecodedBytes(target[name]).flatMap({ TenantID(utf8: $0) }) else {
       throw .invalid("tenant: must match ^[a-z][a-z0-9]+$ and have 3 to 16 characters")
     }
     self.tenant = tenant
@@ -44,7 +44,7 @@ struct RequestTarget {
 
   private static func contextRoute(_ parts: inout PathParts) throws(Problem) -> Route {
     guard let part = parts.next() else { throw .noSuchResource }
-    guard let id = percentDecoded(parts.target[part]).flatMap({ SessionID($0) }) else {
+    guard let id = percentDecodedBytes(parts.target[part]).flatMap({ SessionID(utf8: $0) }) else {
       throw .invalid("sessionId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
     }
     if parts.isAtEnd { return .context(id) }
@@ -78,43 +78,44 @@ struct RequestTarget {
 private struct PathParts {
   let target: [UInt8]
   private let end: Int
-  /// Where the next part begins; one behind the end after the last one.
-  private var start = 0
+  /// Where the next part is; nil behind the last one.
+  private var part: Range<Int>?
 
   init(_ target: [UInt8], end: Int) {
     self.target = target
     self.end = end
+    part = findPart(from: 0)
   }
 
-  var isAtEnd: Bool { start > end }
+  var isAtEnd: Bool { part == nil }
 
   mutating func next() -> Range<Int>? {
-    guard let part = peek() else { return nil }
-    start = part.upperBound + 1
+    guard let part else { return nil }
+    self.part = part.upperBound < end ? findPart(from: part.upperBound + 1) : nil
     return part
   }
 
   /// Goes past the next part if that is `name`.
   mutating func goes(on name: StaticString) -> Bool {
-    guard let part = peek(), isPart(part, name) else { return false }
-    start = part.upperBound + 1
+    guard isNext(name) else { return false }
+    _ = next()
     return true
   }
 
   /// Whether the next part is the last, and `name`.
   func ends(with name: StaticString) -> Bool {
-    guard let part = peek() else { return false }
-    return part.upperBound == end && isPart(part, name)
+    part?.upperBound == end && isNext(name)
   }
 
-  private func peek() -> Range<Int>? {
-    guard !isAtEnd else { return nil }
+  private func isNext(_ name: StaticString) -> Bool {
+    guard let part else { return false }
+    return target.span.extracting(part).isEqual(to: name)
+  }
+
+  private func findPart(from start: Int) -> Range<Int> {
+    let path = target.span
     var slash = start
-    while slash < end, target[slash] != UInt8(ascii: "/") { slash += 1 }
+    while slash < end, path[slash] != UInt8(ascii: "/") { slash += 1 }
     return start..<slash
-  }
-
-  private func isPart(_ part: Range<Int>, _ name: StaticString) -> Bool {
-    target.span.extracting(part).isEqual(to: name)
   }
 }

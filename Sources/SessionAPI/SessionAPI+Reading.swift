@@ -31,7 +31,8 @@ extension SessionAPI {
   /// The answer with a document, or that the caller has it already.
   private static func answer(_ document: SessionStore.Document) -> HTTPResponse {
     let tag = HTTPResponse.Field(.etag, entityTag(document.version))
-    return document.json.isEmpty ? .empty(304, fields: [tag]) : .json(200, document.json, fields: [tag])
+    if document.json.isEmpty { return .empty(304, fields: [tag]) }
+    return HTTPResponse(status: 200, fields: [tag, .json], body: document.json)
   }
 
   /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo.

@@ -83,37 +83,43 @@ public final class SessionAPI: HTTPHandler {
       return responder.respond(AnswerFactory.error(405, "\(exchange.methodName) is not possible here", fields: [allow]))
     }
     responder.operation = operation
+    // 2. Who asks, and whether it may.
+    let nowSeconds = currentMicroseconds() / 1_000_000
+    let caller: Caller
     do throws(AuthorizationRefusal) {
-      // 2. Who asks, and whether it may.
-      let nowSeconds = currentMicroseconds() / 1_000_000
-      let caller = try authorizer.authorize(
+      caller = try authorizer.authorize(
         exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
-      if operation.access == .audit {
-        return audit(
-          AuditRequest(exchange: exchange, responder: responder, target: target, operation: operation, caller: caller))
-      }
-      if operation == .erase {
-        return erase(responder, exchange, caller)
-      }
-      guard let session = target.route.session ?? caller.sessionID else {
-        preconditionFailure("the authoriser lets nobody without a session id at own sessions")
-      }
-      responder.session = session
-      // 3. The answer from the snapshot, or a command for the writer.
-      let request = APIRequest(
-        exchange: exchange, responder: responder, target: target, operation: operation, caller: caller,
-        session: session)
-      switch operation {
-      case .getContext, .getOwnContext:
-        read(request)
-      default:
-        if let refusal = refusalOfWrite(by: target.tenant) { return responder.respond(refusal) }
-        let proof = try authorizer.customerProof(
-          exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
-        write(request, customerProof: proof)
-      }
     } catch {
-      responder.respond(AnswerFactory.answer(error))
+      return responder.respond(AnswerFactory.answer(error))
+    }
+    if operation.access == .audit {
+      return audit(
+        AuditRequest(exchange: exchange, responder: responder, target: target, operation: operation, caller: caller))
+    }
+    if operation == .erase {
+      return erase(responder, exchange, caller)
+    }
+    guard let session = target.route.session ?? caller.sessionID else {
+      preconditionFailure("the authoriser lets nobody without a session id at own sessions")
+    }
+    responder.session = session
+    // 3. The answer from the snapshot, or a command for the writer.
+    let request = APIRequest(
+      exchange: exchange, responder: responder, target: target, operation: operation, caller: caller,
+      session: session)
+    switch operation {
+    case .getContext, .getOwnContext:
+      read(request)
+    default:
+      if let refusal = refusalOfWrite(by: request.target.tenant) { return request.responder.respond(refusal) }
+      let proof: CustomerProof
+      do throws(AuthorizationRefusal) {
+        proof = try authorizer.customerProof(
+          exchange, tenant: request.target.tenant, operation: operation, nowSeconds: nowSeconds)
+      } catch {
+        return request.responder.respond(AnswerFactory.answer(error))
+      }
+      write(request, customerProof: proof)
     }
   }
 

@@ -6,8 +6,17 @@ extension SnapshotView {
   ///
   /// Made straight from the stored bytes, since this is the path that is read most.
   public func appendDocument(of sessionID: SessionID, to json: inout [UInt8]) throws(DamagedRecord) {
+    // A field's head of 3 bytes becomes its name, comma, colon and quotes, of at most 20; all else grows less.
+    let maximum = 256 + jsonStringBytes(upTo: sessionID.description.utf8.count) + 8 * fields.count
+    try json.append(addingCapacity: maximum) { output throws(DamagedRecord) in
+      try appendDocument(of: sessionID, to: &output)
+    }
+  }
+
+  @_lifetime(json: copy json)
+  private func appendDocument(of sessionID: SessionID, to json: inout OutputSpan<UInt8>) throws(DamagedRecord) {
     json.append(#"{"sessionId":"#)
-    json.appendJSONString(sessionID.description)
+    sessionID.description.withBytes { json.appendJSONString($0) }
     var reader = RecordReader(fields)
     while !reader.isAtEnd {
       let tag = try reader.integer(UInt8.self)
@@ -28,7 +37,10 @@ extension SnapshotView {
     json.append(#""}}"#)
   }
 
-  private func appendAttributes(_ reader: inout RecordReader, to json: inout [UInt8]) throws(DamagedRecord) {
+  @_lifetime(json: copy json)
+  private func appendAttributes(
+    _ reader: inout RecordReader, to json: inout OutputSpan<UInt8>
+  ) throws(DamagedRecord) {
     json.append(#","context":{"#)
     let count = try reader.integer(UInt16.self)
     for index in 0..<count {

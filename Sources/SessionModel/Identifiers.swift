@@ -56,6 +56,14 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible {
     description = name
   }
 
+  /// The session whose name is those bytes, or nil when they aren't UTF-8 or the name is not well-formed.
+  public init?(utf8 name: ArraySlice<UInt8>) {
+    guard (1...Self.maximumBytes).contains(name.count) else { return nil }
+    for byte in name where byte < 0x20 || byte == 0x7f { return nil }
+    guard let text = try? UTF8Span(validating: name.span) else { return nil }
+    description = String(copying: text)
+  }
+
   /// Whether both are the same bytes.
   public static func == (left: SessionID, right: SessionID) -> Bool {
     left.description.isIdentical(to: right.description)

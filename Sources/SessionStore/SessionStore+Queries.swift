@@ -28,7 +28,6 @@ extension SessionStore {
         let isTouchDue = view.isTouchDue(at: now, timeToLive: timeToLive)
         guard !isKnown(view.version) else { return Document(version: view.version, json: [], isTouchDue: isTouchDue) }
         var json: [UInt8] = []
-        json.reserveCapacity(640)
         try view.appendDocument(of: session, to: &json)
         return Document(version: view.version, json: json, isTouchDue: isTouchDue)
       }

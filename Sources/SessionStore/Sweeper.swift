@@ -122,9 +122,9 @@ final class Sweeper {
         return true
       }
       places[sweep.kind] = entries.last?.entry
-      // 3. While others write, they get twice as long as this took: nobody waits for what is recorded here.
+      // 3. While others write, they get three times as long as this took: nobody waits for what is recorded here.
       let milliseconds = Int((monotonicNanoseconds() - started) / 1_000_000)
-      if store.statistics.commandCount - others > UInt64(due.count), !pause(max(1, 2 * milliseconds)) { return false }
+      if store.statistics.commandCount - others > UInt64(due.count), !pause(max(1, 3 * milliseconds)) { return false }
     }
   }
 

@@ -45,7 +45,7 @@ final class TestProjections {
   }
 
   /// Opens the environment itself and hands it a write transaction; the projections must not be open.
-  static func damage(_ folder: TemporaryFolder, _ table: String, key: [UInt8], _ value: [UInt8]?) throws {
+  static func damage(_ folder: TemporaryFolder, _ table: StaticString, key: [UInt8], _ value: [UInt8]?) throws {
     let environment = try Environment(path: folder("projections"), options: options)
     let table = try environment.openTables([table])[0]
     var transaction = try environment.write()

@@ -60,6 +60,18 @@ import TestSupport
         + #""z\\":{ "b" : [ 1, 2.50 ] , "ü":null},"a\"b":-0.0e1,"größe/🙂":"\u00fc"},\#(metadata)}"#)
   }
 
+  @Test("there is room for the longest document that a snapshot can become", arguments: [0, 1, 2, 199, 4000])
+  func longest(_ length: Int) throws {
+    var context = SessionContext()
+    // No text grows more than one of control characters, which a stored one could hold.
+    let text = String(repeating: "\u{1f}", count: length)
+    for field in Field.allCases { context[field] = text }
+    context.attributes = (0..<50).map { Attribute(name: text + "\($0)", value: Array("0".utf8)) }
+    let escaped = String(repeating: #"\u001f"#, count: length)
+    let document = try document(session(context), String(repeating: "\"", count: 200))
+    #expect(document.hasPrefix(#"{"sessionId":"\"\""#) && document.hasSuffix(#""\#(escaped)49":0},\#(metadata)}"#))
+  }
+
   @Test("an ended session's document can still be made, for its history")
   func ended() throws {
     var ended = session(SessionContext())

@@ -30,6 +30,13 @@ import TestSupport
     ])
   func sessions(_ name: String, _ isValid: Bool) {
     #expect((SessionID(name) != nil) == isValid)
+    #expect(SessionID(utf8: Array(name.utf8)[...]) == SessionID(name))
+  }
+
+  @Test(
+    "a session's name is UTF-8", arguments: [[0xff], [0x61, 0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]] as [[UInt8]])
+  func sessionBytes(_ bytes: [UInt8]) {
+    #expect(SessionID(utf8: bytes[...]) == nil)
   }
 
   @Test("every event type has a name of its own with a version")

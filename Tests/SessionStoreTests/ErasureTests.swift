@@ -250,7 +250,7 @@ import TestSupport
   /// The texts of the form `name<number>` in all keys and values that log and projections hold.
   private func storedTexts(_ folder: TemporaryFolder) throws -> Set<String> {
     var texts: Set<String> = []
-    let tables = [
+    let tables: [String: [StaticString]] = [
       "log": ["events", "meta"],
       "projections": ["snapshots", "customers", "carriers", "activity", "checkpoints", "meta"],
     ]

@@ -106,7 +106,7 @@ import TestSupport
   }
 
   /// Changes a table of the projections.
-  private func change(_ folder: TemporaryFolder, _ table: String, _ key: [UInt8], _ value: [UInt8]?) throws {
+  private func change(_ folder: TemporaryFolder, _ table: StaticString, _ key: [UInt8], _ value: [UInt8]?) throws {
     let environment = try Environment(path: folder("projections"), options: TestStore.environment)
     let table = try environment.openTables([table])[0]
     var transaction = try environment.write()

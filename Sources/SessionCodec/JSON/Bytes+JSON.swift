@@ -11,6 +11,47 @@ extension [UInt8] {
   ///
   /// Only what RFC 8259 (7) requires is escaped: quotation mark, backslash, and control characters below U+0020.
   public mutating func appendJSONString(_ text: Span<UInt8>) {
+    append(addingCapacity: jsonStringBytes(upTo: text.count)) { $0.appendJSONString(text) }
+  }
+
+  /// Appends `number`, of at most 64 bits, in decimal digits.
+  @inlinable
+  public mutating func appendDecimal(_ number: some FixedWidthInteger) {
+    if number < 0 { append(UInt8(ascii: "-")) }
+    appendDigits(UInt64(number.magnitude))
+  }
+
+  @usableFromInline
+  mutating func appendDigits(_ number: UInt64) {
+    append(addingCapacity: 20) { $0.appendDecimal(number) }
+  }
+
+  /// Appends `instant` in UTC, cut to milliseconds, without quotes: `2022-09-20T12:33:52.456Z`.
+  ///
+  /// Instants outside the years 1 to 9999 are shown as the nearest within them.
+  public mutating func appendTimestamp(_ instant: Instant) {
+    append(copying: timestamp(instant).span)
+  }
+
+  /// Appends `instant` in UTC, to the microsecond, without quotes: `2022-09-20T12:33:52.456789Z`.
+  ///
+  /// Instants outside the years 1 to 9999 are shown as the nearest within them.
+  public mutating func appendTimestampMicroseconds(_ instant: Instant) {
+    let time = CivilTime(instant)
+    var text = InlineArray<27, UInt8>(repeating: UInt8(ascii: "Z"))
+    text.write(time)
+    text.write(time.microsecond, digits: 6, at: 20)
+    append(copying: text.span)
+  }
+}
+
+/// The longest JSON string that a text of `count` bytes can become: each byte six, as in `\u001f`, and the quotes.
+func jsonStringBytes(upTo count: Int) -> Int { 6 * count + 2 }
+
+extension OutputSpan<UInt8> {
+  /// Appends `text`, which must be valid UTF-8, as a JSON string, with its quotes: at most ``jsonStringBytes(upTo:)``.
+  @_lifetime(self: copy self)
+  mutating func appendJSONString(_ text: Span<UInt8>) {
     append(UInt8(ascii: "\""))
     var copied = 0
     var place = text.firstToEscape(from: 0)
@@ -24,6 +65,7 @@ extension [UInt8] {
     append(UInt8(ascii: "\""))
   }
 
+  @_lifetime(self: copy self)
   private mutating func appendEscape(_ byte: UInt8) {
     append(UInt8(ascii: "\\"))
     switch byte {
@@ -34,23 +76,15 @@ extension [UInt8] {
     case 0x0c: append(UInt8(ascii: "f"))
     case 0x0d: append(UInt8(ascii: "r"))
     default:
-      append(UInt8(ascii: "u"))
-      append(UInt8(ascii: "0"))
-      append(UInt8(ascii: "0"))
+      append("u00")
       append(UInt8(ascii: "0") + byte >> 4)
       append(byte & 15 < 10 ? UInt8(ascii: "0") + byte & 15 : UInt8(ascii: "a") + byte & 15 - 10)
     }
   }
 
-  /// Appends `number`, of at most 64 bits, in decimal digits.
-  @inlinable
-  public mutating func appendDecimal(_ number: some FixedWidthInteger) {
-    if number < 0 { append(UInt8(ascii: "-")) }
-    appendDigits(UInt64(number.magnitude))
-  }
-
-  @usableFromInline
-  mutating func appendDigits(_ number: UInt64) {
+  /// Appends `number` in decimal digits, at most 20.
+  @_lifetime(self: copy self)
+  mutating func appendDecimal(_ number: UInt64) {
     var digits = InlineArray<20, UInt8>(repeating: 0)
     var first = digits.count
     var rest = number
@@ -62,26 +96,10 @@ extension [UInt8] {
     append(copying: digits.span.extracting(first..<digits.count))
   }
 
-  /// Appends `instant` in UTC, cut to milliseconds, without quotes: `2022-09-20T12:33:52.456Z`.
-  ///
-  /// Instants outside the years 1 to 9999 are shown as the nearest within them.
-  public mutating func appendTimestamp(_ instant: Instant) {
-    let time = CivilTime(instant)
-    var text = InlineArray<24, UInt8>(repeating: UInt8(ascii: "Z"))
-    text.write(time)
-    text.write(time.microsecond / 1000, digits: 3, at: 20)
-    append(copying: text.span)
-  }
-
-  /// Appends `instant` in UTC, to the microsecond, without quotes: `2022-09-20T12:33:52.456789Z`.
-  ///
-  /// Instants outside the years 1 to 9999 are shown as the nearest within them.
-  public mutating func appendTimestampMicroseconds(_ instant: Instant) {
-    let time = CivilTime(instant)
-    var text = InlineArray<27, UInt8>(repeating: UInt8(ascii: "Z"))
-    text.write(time)
-    text.write(time.microsecond, digits: 6, at: 20)
-    append(copying: text.span)
+  /// Appends `instant` in UTC, cut to milliseconds, without quotes: 24 bytes.
+  @_lifetime(self: copy self)
+  mutating func appendTimestamp(_ instant: Instant) {
+    append(copying: timestamp(instant).span)
   }
 }
 
@@ -111,6 +129,15 @@ private let ones: UInt64 = 0x0101_0101_0101_0101
 private func zeroBytes(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & (ones &* 0x80) }
 
 private func bytesBelowSpace(_ word: UInt64) -> UInt64 { (word &- ones &* 0x20) & ~word & (ones &* 0x80) }
+
+/// `instant` in UTC, cut to milliseconds.
+private func timestamp(_ instant: Instant) -> InlineArray<24, UInt8> {
+  let time = CivilTime(instant)
+  var text = InlineArray<24, UInt8>(repeating: UInt8(ascii: "Z"))
+  text.write(time)
+  text.write(time.microsecond / 1000, digits: 3, at: 20)
+  return text
+}
 
 extension InlineArray where Element == UInt8 {
   /// Writes date and time to the second with the point behind them: the first 20 bytes of a timestamp.
