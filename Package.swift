@@ -63,6 +63,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["EventLog", "Platform", "SessionModel"], path: "Tests/TestSupport",
       swiftSettings: settings),
+    .executableTarget(
+      name: "sessionbench",
+      dependencies: ["EventLog", "LMDB", "Platform", "SessionCodec", "SessionModel", "SessionStore", "TestSupport"],
+      path: "Tests/Benchmarks/sessionbench", swiftSettings: settings),
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "LMDBTests", dependencies: ["LMDB", "Platform", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "SessionModelTests", dependencies: ["SessionModel", "TestSupport"], swiftSettings: settings),
