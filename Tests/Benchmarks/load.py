@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from wire import Answer  # noqa: E402
 
 CONNECTIONS = 64
 SERVER_THREADS = 2
-READ_SESSIONS = 20_000
+READ_SESSIONS = 100_000
 DOCUMENT_BYTES = 400
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -59,21 +60,45 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
-    def load(self, script: str, seconds: float, *arguments: str, headers: dict[str, str] | None = None) -> Round:
+    def load(
+        self,
+        script: str,
+        seconds: float,
+        *arguments: str,
+        headers: dict[str, str] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> Round:
         """Runs a script of wrk. `headers` go with each request that the script has wrk put together."""
-        command = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds:g}s", "--timeout", "10s"]
+        command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds:g}s", "--timeout", "10s"]
         command += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
-        command += ["-s", str(HERE / script), f"http://127.0.0.1:{self.port}", "--", *arguments]
+        return self.measure([*command, "-s", str(HERE / script), f"http://127.0.0.1:{self.port}", "--", *arguments])
+
+    def measure(self, command: list[str]) -> Round:
+        """Runs a load generator, which prints RESULT and its figures, with every answer as it should be."""
         before = self.cpu_seconds()
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
         used = self.cpu_seconds() - before
-        found = re.search(r"^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)$", output, re.MULTILINE)
-        if not found:
-            sys.exit(f"wrk gave no result:\n{output}")
+        found = re.search(r"^RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", run.stdout, re.MULTILINE)
+        if run.returncode or not found:
+            sys.exit(f"{command[0]} gave no result:\n{run.stdout}\n{run.stderr}")
         requests, microseconds, broken, refused, p99 = map(int, found.groups())
         if broken or refused or not requests:
-            sys.exit(f"{self.name}: of {requests} requests {broken} broke and {refused} were refused\n{output}")
+            failures = f"of {requests} requests {broken} broke and {refused} were refused"
+            sys.exit(f"{self.name}: {failures}\n{run.stdout}\n{run.stderr}")
         return Round(requests, microseconds / 1e6, used, p99 / 1e3)
+
+
+def compiled(source: str, directory: Path, *options: str) -> Path:
+    """Compiles a C file that lies beside this one."""
+    program = directory / Path(source).stem
+    subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / source), *options], check=True)
+    return program
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def document() -> str:
@@ -84,15 +109,17 @@ def document() -> str:
     return head + "x" * (DOCUMENT_BYTES - len(head) - len(tail) - 9) + tail
 
 
-def fill(daemon: Daemon, server: Server, body: str, seconds: float) -> tuple[int, Answer]:
-    """Makes the sessions 00-00000000 and so on. Returns how many of them are to be read, and a GET's answer."""
-    created = server.load("put.lua", seconds, "00", body)
-    # The last ones of each connection may have been left without an answer.
-    count = min(READ_SESSIONS, created.requests - 2 * CONNECTIONS)
-    answer = daemon.request("GET", path_of(f"00-{count:08d}"))
+def fill(daemon: Daemon, server: Server, body: str, seconds: float, sessions: int) -> Answer:
+    """Makes the sessions 00-00000001 and so on, so many or more. Returns a GET's answer."""
+    made = 0
+    while made < sessions:
+        round = server.load("put.lua", seconds, "00", body, str(made))
+        # The last ones of each connection may have been left without an answer, and are sent again.
+        made += max(0, round.requests - 2 * CONNECTIONS)
+    answer = daemon.request("GET", path_of(f"00-{sessions:08d}"))
     if answer.status != 200 or len(answer.body) != DOCUMENT_BYTES:
         sys.exit(f"a document of {DOCUMENT_BYTES} bytes should be there, but a GET got {answer}")
-    return count, answer
+    return answer
 
 
 def answered(daemon: Daemon) -> dict[tuple[str, str], int]:
@@ -141,6 +168,9 @@ def add_options(parser: argparse.ArgumentParser):
     parser.add_argument("--binary", type=Path, default=REPOSITORY / ".build/release/sessiond")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument(
+        "--read", type=int, default=READ_SESSIONS, metavar="SESSIONS", help="how many sessions are read"
+    )
 
 
 def check_tools(options: argparse.Namespace, *programs: str):

@@ -1,11 +1,12 @@
--- Upserts of the new sessions PREFIX-1, PREFIX-2 and so on: wrk -s put.lua URL -- PREFIX DOCUMENT
--- ID in DOCUMENT stands for the session's id.
+-- Upserts of the new sessions PREFIX-1, PREFIX-2 and so on: wrk -s put.lua URL -- PREFIX DOCUMENT [FIRST]
+-- ID in DOCUMENT stands for the session's id. FIRST, by default 0, is the number before the first one.
 local before, middle, after
--- wrk asks for one request that it never sends, to look at it.
-local last = -1
+local last
 
 function init(args)
   local prefix, document = args[1], args[2]
+  -- wrk asks for one request that it never sends, to look at it.
+  last = tonumber(args[3] or 0) - 1
   local id = string.format("%s-%08d", prefix, 0)
   local start, stop = document:find("ID", 1, true)
   local length = #document - 2 + #id
