@@ -43,7 +43,8 @@ let package = Package(
     .target(
       name: "Archive", dependencies: ["Compression", "EventLog", "Platform", "SessionCodec", "SessionModel"],
       swiftSettings: settings),
-    .target(name: "HTTPServer", dependencies: ["CMicrohttpd", "Platform"], swiftSettings: settings),
+    .target(name: "CEpoll"),
+    .target(name: "HTTPServer", dependencies: ["CEpoll", "CMicrohttpd", "Platform"], swiftSettings: settings),
     .target(name: "Tokens", dependencies: ["CCjose", "Platform"], swiftSettings: settings),
     .target(
       name: "SessionAPI",
