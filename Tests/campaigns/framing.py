@@ -12,8 +12,8 @@ bodies that look like requests. What the daemon must do stands in ../outside/sec
 - streams with nothing odd about them, which must be answered to the end.
 
 What libmicrohttpd takes for line ends, which README's limits name, is no violation when that alone explains what the
-daemon did; it is counted. That the judge finds it at all is checked first, with streams that are known to be read so. Exit status: 0
-fine, 1 a violation, 2 wrong use.
+daemon did; it is counted. That the judge finds it at all is checked first, with streams that are known to be read so.
+Exit status: 0 fine, 1 a violation, 2 wrong use.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ class Campaign:
                 answer = self.daemon.request("GET", f"{EVENTS}?after={self.position}&limit=1000")
             except (NoAnswer, OSError) as error:
                 ended = self.daemon.process.poll()
-                raise Violation(f"no events, {error}; the daemon's status: {ended}\n{self.daemon.stderr}\n{streams}") from None
+                raise Violation(
+                    f"no events, {error}; the daemon's status: {ended}\n{self.daemon.stderr}\n{streams}"
+                ) from None
             page = answer.json()["events"]
             for event in page:
                 index = by_prefix.get(event["subject"].partition("-")[0])
@@ -162,7 +164,9 @@ def main() -> int:
         try:
             campaign.run()
         except Violation as violation:
-            print(f"VIOLATION after {campaign.counts['requests']} requests: {violation}\nseed {options.seed}", flush=True)
+            print(
+                f"VIOLATION after {campaign.counts['requests']} requests: {violation}\nseed {options.seed}", flush=True
+            )
             return 1
         finally:
             campaign.daemon.kill()
@@ -170,7 +174,7 @@ def main() -> int:
     print(f"known differences: {json.dumps(dict(campaign.known)) if campaign.known else 'none met'}")
     print(
         f"seed {options.seed}: {counts['requests']} requests passed in {time.monotonic() - started:.1f} s; streams: "
-        f"{counts['framed alike']} framed like h11 does ({counts['plain']} of them plain), {counts['refused']} refused, "
+        f"{counts['framed alike']} framed alike ({counts['plain']} of them plain), {counts['refused']} refused, "
         f"{campaign.known.total()} known exceptions; {counts['answers']} answers compared"
     )
     return 0

@@ -1,8 +1,8 @@
 """h11 as a second opinion on what a stream of bytes asks for, streams to ask it about, and a judge of the difference.
 
 The daemon may refuse what h11 accepts, by a 4xx or 5xx or without a word, and then the connection ends. What it doesn't
-refuse it must see as h11 does: the same requests in the same order, with the same method, target and body. That shows in
-its answers, which carry the request's X-Request-Id and session, and in the log's events.
+refuse it must see as h11 does: the same requests in the same order, with the same method, target and body. That shows
+in its answers, which carry the request's X-Request-Id and session, and in the log's events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from wire import Answer, NoAnswer, Wire
 REFUSALS = (400, 408, 411, 413, 414, 417, 431, 501, 505)
 END_SECONDS = 10.0
 # The library's own page for an impossible Content-Length has its head twice; then the connection ends.
-DOUBLED_HEAD = re.compile(rb"(HTTP/1\.1 4\d\d [^\r]*\r\nDate: [^\r]*\r\nConnection: close\r\nContent-Length: \d+\r\n\r\n)\1")
+DOUBLED_HEAD = re.compile(
+    rb"(HTTP/1\.1 4\d\d [^\r]*\r\nDate: [^\r]*\r\nConnection: close\r\nContent-Length: \d+\r\n\r\n)\1"
+)
 SESSIONS = "/session-context/acme/context/"
 
 # What h11 says
@@ -85,18 +87,17 @@ def opinion(data: bytes) -> Opinion:
         return Opinion(tuple(found), False)
 
 
-# What the daemon reads otherwise than h11 does: nearly all since libmicrohttpd 0.9.75 takes it so before anybody can look
-# at the bytes, which README's limits say. Each is a pattern and what has to stand there for h11 to read it alike.
+# What the daemon reads otherwise than h11 does: nearly all since libmicrohttpd 0.9.75 takes it so before anybody can
+# look at the bytes, which README's limits say. Each is a pattern and what has to stand there for h11 to read it alike.
 LAST_CHUNK = rb"(?:(?<=\n0\r\n)|(?<=\n0\n)|(?<=\n00\r\n)|(?<=\n0;a=b\r\n))"
 DIFFERENCES = {
     "NUL LF for CRLF": (re.compile(rb"\x00\n"), b"\r\n"),
     "NUL CRLF LF for a header's end": (re.compile(rb"\x00\r\n\n"), b"\r\n\r\n"),
-    "a line that begins with NUL for an empty one": (re.compile(rb"(?<=\n)\x00[^\r\n]*\r?\n"), b"\r\n"),
+    "a line that begins with NUL or a colon for an empty one": (re.compile(rb"(?<=\n)[\x00:][^\r\n]*\r?\n"), b"\r\n"),
     # Behind a CR, too, when that is the chunk's last byte.
     "a bare LF between chunks": (re.compile(rb"(?<!\r)\n|(?<=\r)\n(?=[0-9a-fA-F]+[;\r\n])"), b"\r\n"),
-    "a bare CR for an empty line behind chunks": (re.compile(LAST_CHUNK + rb"\r(?!\n)"), b"\r\n"),
     # Read over, whatever they are: RFC 9110, 6.5.1 has them frame nothing, while h11 wants them well-formed.
-    "trailers of any form behind chunks": (re.compile(LAST_CHUNK + rb"(?:[^\r\n]+(?:\r\n?|\n))+"), b"X: y\r\n"),
+    "trailers of any form behind chunks": (re.compile(LAST_CHUNK + rb"(?:\r?[^\r\n]+(?:\r\n?|\n))+"), b"X: y\r\n"),
     # RFC 9112, 7.1 allows any number, h11 only twenty digits.
     "leading zeros of the size of chunks": (re.compile(rb"(?<=\n)0{8,}(?=[0-9a-fA-F])"), b"0"),
 }
@@ -243,7 +244,17 @@ def effects_mismatch(said: Opinion, answered: list[tuple[Request, Answer]], even
 
 METHODS = [b"PUT"] * 8 + [b"GET", b"HEAD", b"DELETE", b"POST", b"OPTIONS", b"PATCH"]
 TARGETS = [b"http://test%s", b"//test%s", b"*", b"test:80", b"%s#f", b"%s x", b"%s\t", b" %s", b"%s%%00", b"/..%s"]
-VERSIONS = [b"HTTP/1.0", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"HTTP/0.9", b"http/1.1", b"HTTP/1.1 ", b"HTTP/01.1", b""]
+VERSIONS = [
+    b"HTTP/1.0",
+    b"HTTP/1.0",
+    b"HTTP/1.2",
+    b"HTTP/2.0",
+    b"HTTP/0.9",
+    b"http/1.1",
+    b"HTTP/1.1 ",
+    b"HTTP/01.1",
+    b"",
+]
 LINES = [
     b"Content-Length: %d\r\n",
     b"Content-Length: 5\r\n",
@@ -311,8 +322,8 @@ LINES = [
 ]
 CHUNK_SIZES = [
     b"0%x\r\n", b"%X\r\n", b"%x;a=b\r\n", b"%x;\r\n", b'%x;a="b;c"\r\n', b'%x;a="\r\nb"\r\n', b"%x ;a\r\n", b"%x \r\n",
-    b" %x\r\n", b"0x%x\r\n", b"+%x\r\n", b"-%x\r\n", b"%x\r\r\n", b"%x;\n", b"%x,\r\n", b"%xg\r\n", b"\r\n%x\r\n", b"%x\n",
-    b"%x\x00\n", b"%x\r", b"00000000000000000%x\r\n", b"1000000000000000%x\r\n", b"%x;a\x00b\r\n",
+    b" %x\r\n", b"0x%x\r\n", b"+%x\r\n", b"-%x\r\n", b"%x\r\r\n", b"%x;\n", b"%x,\r\n", b"%xg\r\n", b"\r\n%x\r\n",
+    b"%x\n", b"%x\x00\n", b"%x\r", b"00000000000000000%x\r\n", b"1000000000000000%x\r\n", b"%x;a\x00b\r\n",
 ]  # fmt: skip
 CHUNK_ENDS = [b"\n", b"\r", b"", b"\r\n\r\n", b"xx", b" \r\n", b"\x00\n"]
 LAST_CHUNKS = [
@@ -320,8 +331,8 @@ LAST_CHUNKS = [
     b"0;a=b\r\n\r\n", b"0\r\n y\r\n\r\n", b"0\n\n", b"0\r\n\n", b"0\r\nX\r\n\r\n", b"0\r\n", b"", b"0\r\nX: y\n\r\n",
 ]  # fmt: skip
 BITS = [
-    b"\r", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b" ", b"\t", b"\x00", b"\x00\n", b"\x0b", b"\x0c", b"\x7f", b"\x85", b"\xff",
-    b":", b";", b",", b'"', b"0", b"1", b"5", b"f", b"+", b"-", b"_",
+    b"\r", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b" ", b"\t", b"\x00", b"\x00\n", b"\x0b", b"\x0c", b"\x7f", b"\x85",
+    b"\xff", b":", b";", b",", b'"', b"0", b"1", b"5", b"f", b"+", b"-", b"_",
 ]  # fmt: skip
 
 
@@ -363,7 +374,9 @@ def one_request(chance: random.Random, path: bytes, request_id: bytes, oddities:
     for _ in range(odd.count("line")):
         line = chance.choice(LINES)
         # Not before the request line, which "bytes" is for; and behind the framing or before it.
-        lines.insert(chance.randint(1, len(lines)), line.replace(b"%d", b"%d" % len(body)).replace(b"%x", b"%x" % len(body)))
+        lines.insert(
+            chance.randint(1, len(lines)), line.replace(b"%d", b"%d" % len(body)).replace(b"%x", b"%x" % len(body))
+        )
     data = b"".join(lines) + b"\r\n" + (chunks(chance, body, odd.count("chunks")) if is_chunked else body)
     return mutated(chance, data, odd.count("bytes"))
 
@@ -377,7 +390,9 @@ def chunks(chance: random.Random, body: bytes, oddities: int) -> bytes:
         if part is parts[-1]:
             part[2] = chance.choice(LAST_CHUNKS)
         elif chance.random() < 0.6:
-            part[0] = chance.choice(CHUNK_SIZES).replace(b"%x", b"%x" % len(part[1])).replace(b"%X", b"%X" % len(part[1]))
+            part[0] = (
+                chance.choice(CHUNK_SIZES).replace(b"%x", b"%x" % len(part[1])).replace(b"%X", b"%X" % len(part[1]))
+            )
         else:
             part[2] = chance.choice(CHUNK_ENDS)
     return b"".join(itertools.chain.from_iterable(parts))
@@ -408,7 +423,9 @@ def stream(chance: random.Random, prefix: str, most: int = 3) -> Stream:
         path = f"{SESSIONS}{prefix}-{number}".encode()
         request_id = b"%08x" % chance.getrandbits(32)
         if number == count:
-            parts.append(b"GET %s HTTP/1.1\r\nHost: a\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n" % (path, request_id))
+            parts.append(
+                b"GET %s HTTP/1.1\r\nHost: a\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n" % (path, request_id)
+            )
             continue
         parts.append(one_request(chance, path, request_id, 0 if is_plain else chance.choice((0, 1, 1, 1, 2, 2, 3))))
         if not is_plain and chance.random() < 0.03:
