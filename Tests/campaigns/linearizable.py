@@ -3,8 +3,8 @@
     python3 linearizable.py --operations N [--seed S] [--clients 64] [--readers 8] [--binary FILE]
 
 In a round, 64 clients change 20 new sessions, mostly with the version that they expect, and read them; readers do
-nothing else. Now and then a client closes its connection before the answer comes and sends the same bytes again, with or
-without an Idempotency-Key, as often as it takes. In half of the rounds the daemon is stopped in between, in order or
+nothing else. Now and then a client closes its connection before the answer comes and sends the same bytes again, with
+or without an Idempotency-Key, as often as it takes. In half of the rounds the daemon is stopped in between, in order or
 with kill -9, and started again. Then each session's history, as the API lists it, must explain all that was seen; what
 that means stands in ../outside/linearity.py. Exit status: 0 fine, 1 a violation, 2 wrong use.
 """
@@ -294,9 +294,10 @@ def main() -> int:
     counts = campaign.counts
     seconds = time.monotonic() - started
     print(
-        f"seed {options.seed}: {counts['operations']} operations passed in {seconds:.1f} s: {counts['changes']} changes, "
-        f"{counts['refusals']} conflicts and {counts['looks']} looks explained, {counts['sent again']} changes sent again, "
-        f"{counts['unanswered']} left without an answer, {counts['restarts']} restarts"
+        f"seed {options.seed}: {counts['operations']} operations passed in {seconds:.1f} s: {counts['changes']} "
+        f"changes, {counts['refusals']} conflicts and {counts['looks']} looks explained, "
+        f"{counts['sent again']} sent again, {counts['unanswered']} left without an answer, "
+        f"{counts['restarts']} restarts"
     )
     return 0
 

@@ -1,4 +1,4 @@
-"""Whether what clients saw of one session has one explanation: an order of all changes and looks that respects real time.
+"""Whether what clients saw of one session has an explanation: an order of all of it that respects real time.
 
 The versions give that order, so that no search is needed: a change stands at the version that it made, and a look (a
 read, or a conflict that says the current version) behind the change of the version that it shows. The order respects
@@ -85,7 +85,9 @@ def explain(start: Any, writes: dict[str, Write], looks: Sequence[Look], history
 
     def stands_here(one: Write | Look):
         if latest is not None and one.end < latest.begin:
-            raise Inexplicable(f"{one}\nhad ended when this one began, which made or showed an earlier version:\n{latest}")
+            raise Inexplicable(
+                f"{one}\nhad ended when this one began, which made or showed an earlier version:\n{latest}"
+            )
 
     for version in range(len(states)):
         if version:
