@@ -102,7 +102,7 @@ class Feed:
         self._take_chunks()
         return True
 
-    def _next(self) -> FeedEvent | None:
+    def next(self) -> FeedEvent | None:
         """The next event that is there whole, by the rules of the HTML Standard for lines that end with LF."""
         while True:
             block, end, rest = bytes(self._text).partition(b"\n\n")
@@ -132,7 +132,7 @@ class Feed:
         """The next event; fails when none comes in that time."""
         deadline = time.monotonic() + seconds
         while True:
-            if (event := self._next()) is not None:
+            if (event := self.next()) is not None:
                 return event
             if not self.receive(deadline - time.monotonic()):
                 assert time.monotonic() < deadline, f"no event in {seconds} s; {bytes(self._text)!r}"

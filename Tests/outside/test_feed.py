@@ -141,7 +141,7 @@ def test_an_idle_feed_has_heartbeats(own):
         while not feed.comments:
             assert time.monotonic() < start + 20
             feed.receive(1.0)
-            assert feed._next() is None
+            assert feed.next() is None
         assert time.monotonic() - start > 10
 
 
@@ -303,7 +303,7 @@ def follow(daemon: Daemon, events: list[FeedEvent], rng: random.Random, until: f
             with Feed(daemon, "after=0", last_id=last_id) as feed:
                 leave = time.monotonic() + rng.uniform(0.02, 0.8)
                 while time.monotonic() < min(leave, until):
-                    while (event := feed._next()) is not None:
+                    while (event := feed.next()) is not None:
                         events.append(event)
                         last_id = event.id
                     if restarts and time.monotonic() >= restarts[0]:
@@ -421,7 +421,7 @@ def test_a_thousand_feeds_hear_everything(own):
                 for key, _ in waiting.select(1.0):
                     feed = key.fileobj
                     feed.receive(0)
-                    while (event := feed._next()) is not None:
+                    while (event := feed.next()) is not None:
                         seen[feed].append(event.position)
                     if len(seen[feed]) >= changes:
                         waiting.unregister(feed)
