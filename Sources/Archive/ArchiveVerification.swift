@@ -44,9 +44,11 @@ public struct ArchiveVerification {
   public init(_ path: String, tenant only: TenantID? = nil) throws(ArchiveError) {
     self.path = path
     do throws(SystemError) {
-      tenants = try Files.names(in: path).compactMap { TenantID($0) }.filter { tenant in
-        (only == nil || tenant == only) && Files.isDirectory(path + "/\(tenant)")
+      var found: [TenantID] = []
+      for tenant in try Files.names(in: path).compactMap({ TenantID($0) }) where only == nil || tenant == only {
+        if try Files.isDirectory(path + "/\(tenant)") { found.append(tenant) }
       }
+      tenants = found
     } catch {
       throw .system(error)
     }

@@ -101,7 +101,7 @@ public struct ArchiveWriter: ~Copyable {
   /// What is archived of `tenant`'s log, after making sure that it is this log.
   private func manifest(_ tenant: TenantID, of log: EventLog) throws -> ArchiveManifest {
     let folder = path + "/" + tenant.description
-    guard Files.exists(folder + "/" + ArchiveManifest.fileName) else {
+    guard try Files.exists(folder + "/" + ArchiveManifest.fileName) else {
       return ArchiveManifest(storeID: log.storeID, tenant: tenant)
     }
     guard let manifest = try ArchiveManifest(in: folder), manifest.tenant == tenant else {

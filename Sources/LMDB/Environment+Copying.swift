@@ -13,7 +13,7 @@ extension Environment {
   ///
   /// Throws when there is an environment already, or it can't be written whole.
   public func copy(_ tables: [Table], to path: String) throws(LMDBError) {
-    guard !Files.exists(path + "/data.mdb") else {
+    guard try !Self.exists(path) else {
       throw LMDBError(code: 17, operation: "create \(path)/data.mdb")
     }
     let copy = try Environment(path: path, options: Options(mapSizeBytes: usage.mapSizeBytes))

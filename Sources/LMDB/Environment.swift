@@ -62,11 +62,23 @@ internal import Platform
     unsafe try check(mdb_env_set_maxreaders(created, UInt32(options.maximumReaders)), "set the number of readers")
     unsafe try check(mdb_env_set_maxdbs(created, UInt32(options.maximumTables)), "set the number of tables")
     let flags = UInt32(MDB_NOTLS) | (options.isReadOnly ? UInt32(MDB_RDONLY) : 0)
-    if !options.isReadOnly && !Files.exists(path + "/data.mdb") { try Self.createDataFile(path, options) }
+    if !options.isReadOnly {
+      let isThere = try Self.exists(path)
+      if !isThere { try Self.createDataFile(path, options) }
+    }
     try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
     isOpen = true
     unsafe handle = created
     _ = try clearStaleReaders()
+  }
+
+  /// Whether there is an environment in the folder `path`. Throws when that can't be told: then none may be made.
+  public static func exists(_ path: String) throws(LMDBError) -> Bool {
+    do throws(SystemError) {
+      return try Files.exists(path + "/data.mdb")
+    } catch {
+      throw LMDBError(error)
+    }
   }
 
   /// Makes a new data file, which is whole and durable before it gets its name: LMDB doesn't sync a new file's first

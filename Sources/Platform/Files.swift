@@ -36,14 +36,17 @@ public enum Files {
       created += created.isEmpty || created == "/" ? String(part) : "/" + part
       if unsafe mkdir(created, 0o700) != 0 {
         let reason = errno
-        guard reason == EEXIST || isDirectory(created) else {
-          throw SystemError(code: reason, action: "create the folder \(created)")
+        // For what is there already, but may not be written to, the system is free to name either reason.
+        if reason != EEXIST {
+          guard try isDirectory(created) else {
+            throw SystemError(code: reason, action: "create the folder \(created)")
+          }
         }
       } else {
         try synchronizeDirectory(parent(of: created))
       }
     }
-    guard isDirectory(path) else { throw SystemError(code: ENOTDIR, action: "use \(path) as a folder") }
+    guard try isDirectory(path) else { throw SystemError(code: ENOTDIR, action: "use \(path) as a folder") }
   }
 
   /// The folder that holds `path`.
@@ -52,22 +55,22 @@ public enum Files {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  /// Whether `path` is a folder.
-  public static func isDirectory(_ path: String) -> Bool {
+  /// Whether `path` is a folder. Throws when that can't be told.
+  public static func isDirectory(_ path: String) throws(SystemError) -> Bool {
     var status = stat()
-    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    guard unsafe stat(path, &status) == 0 else {
+      guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
+      return false
+    }
+    return status.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// Whether anything stands at `path`. Throws when that can't be told, as in a folder that one may not look into.
-  public static func find(_ path: String) throws(SystemError) -> Bool {
+  /// Whether anything stands at `path`. Throws when that can't be told, as in a folder that one may not look into, or
+  /// on a disk that fails: whoever takes that for no may begin anew over what is there.
+  public static func exists(_ path: String) throws(SystemError) -> Bool {
     if unsafe access(path, F_OK) == 0 { return true }
     guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
     return false
-  }
-
-  /// Whether anything stands at `path`.
-  public static func exists(_ path: String) -> Bool {
-    unsafe access(path, F_OK) == 0
   }
 
   /// The size of the file at `path` in bytes, 0 when there is none.
@@ -103,7 +106,7 @@ public enum Files {
 
   /// Removes the folder `path` and the plain files in it, when it exists.
   public static func removeDirectory(_ path: String) throws(SystemError) {
-    guard isDirectory(path) else { return }
+    guard try isDirectory(path) else { return }
     for name in try names(in: path) {
       guard unsafe unlink(path + "/" + name) == 0 else { throw .current("remove \(path)/\(name)") }
     }

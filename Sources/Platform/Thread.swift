@@ -17,7 +17,7 @@ public final class Thread: Sendable {
   }
 
   /// Starts `body` on a new thread; `name` is cut to 15 bytes, the kernel's limit.
-  /// Stops the process when the system allows no further thread, since none of ours is optional.
+  /// Ends the process, saying so, when the system allows no further thread, since none of ours is optional.
   public init(name: String, _ body: @escaping @Sendable () -> Void) {
     let start = unsafe Unmanaged.passRetained(Start(name: String(name.utf8.prefix(15)) ?? "sessiond", body: body))
     var created = pthread_t()
@@ -31,7 +31,10 @@ public final class Thread: Sendable {
         start.body()
         return nil
       }, start.toOpaque())
-    precondition(result == 0, "no further thread can be started (pthread_create: \(result)); raise TasksMax")
+    if result != 0 {
+      Process.write("no further thread can be started: \(errorText(result)); raise TasksMax\n", toStandardError: true)
+      Process.exit(1)
+    }
     handle = created
   }
 

@@ -87,7 +87,7 @@ public final class Projections: Sendable {
   private static func reasonToRebuild(
     path: String, storeID: String, options: Environment.Options
   ) throws(LMDBError) -> String? {
-    guard Files.exists(path + "/data.mdb") else { return nil }
+    guard try Environment.exists(path) else { return nil }
     do throws(LMDBError) {
       let environment = try Environment(path: path, options: options)
       let meta = try environment.openTables([ProjectionSchema.meta])[0]

@@ -20,7 +20,7 @@ public struct Backup: ~Copyable {
   public init(at path: String) throws(StoreError) {
     self.path = Self.withoutSlash(path)
     guard !path.isEmpty else { throw .directory("the backup needs a folder's name, not an empty one") }
-    guard !Files.exists(self.path) else {
+    guard try !DataDirectory.holds(self.path) else {
       throw .directory("\(self.path) is there already, and a backup overwrites nothing; choose a new folder")
     }
     lock = try Self.claim(DataDirectory(self.path + ".partial"))
@@ -47,7 +47,7 @@ public struct Backup: ~Copyable {
   private static func foreignFile(in path: String) throws(StoreError) -> String? {
     let ours = ["log", "log.new", "sessiond.lock", marksName, marksName + ".new"]
     do throws(SystemError) {
-      guard try Files.find(path) else { return nil }
+      guard try Files.exists(path) else { return nil }
       return try Files.names(in: path).first { !ours.contains($0) }
     } catch {
       throw .directory("the backup can't be made: \(error)")

@@ -27,9 +27,18 @@ public struct DataDirectory: Sendable {
       "another sessiond serves the data directory \(path); stop it or choose another one with --data-dir")
   }
 
+  /// Whether there is something at `path`, in a data directory. Throws when that can't be told.
+  static func holds(_ path: String) throws(StoreError) -> Bool {
+    do throws(SystemError) {
+      return try Files.exists(path)
+    } catch {
+      throw .directory("\(error); only root and the daemon's user may look into a data directory")
+    }
+  }
+
   /// Claims the folder of a store for this process. Throws when there is none, or a daemon serves it.
   func claimStore() throws(StoreError) -> FileLock {
-    guard Files.exists(log + "/data.mdb") else {
+    guard try Self.holds(log + "/data.mdb") else {
       throw .directory("there is no store in \(path); name the daemon's data directory with --data-dir")
     }
     return try claim()

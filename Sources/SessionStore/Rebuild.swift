@@ -58,7 +58,7 @@ public struct Rebuild: ~Copyable {
     do throws(SystemError) {
       // Whoever rebuilds, as root for example: the daemon must be able to open them.
       try Files.giveOwner(of: directory.path, to: besides)
-      let hasOld = Files.exists(directory.projections)
+      let hasOld = try Files.exists(directory.projections)
       if hasOld {
         try Files.exchange(besides, with: directory.projections)
       } else {

@@ -22,7 +22,7 @@ public struct Restore: ~Copyable {
 
   private static func claim(_ directory: DataDirectory) throws(StoreError) -> FileLock {
     let lock = try directory.claim()
-    guard !Files.exists(directory.log) else {
+    guard try !DataDirectory.holds(directory.log) else {
       throw .directory("there is a store in \(directory.path); restore into an empty or missing directory")
     }
     return lock

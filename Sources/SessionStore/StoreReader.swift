@@ -30,13 +30,7 @@ public final class StoreReader: Sendable {
     directory: DataDirectory, options: Environment.Options = Environment.Options(), opensProjections: Bool
   ) throws(StoreError) {
     self.directory = directory
-    let isThere: Bool
-    do throws(SystemError) {
-      isThere = try Files.find(directory.log + "/data.mdb")
-    } catch {
-      throw .directory("\(error); only root and the daemon's user may look into a data directory")
-    }
-    guard isThere else {
+    guard try DataDirectory.holds(directory.log + "/data.mdb") else {
       throw .directory("there is no store in \(directory.path); name the daemon's data directory with --data-dir")
     }
     var options = options
@@ -53,7 +47,11 @@ public final class StoreReader: Sendable {
   private static func openProjections(
     _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options
   ) -> (Projections?, String?) {
-    guard Files.exists(directory.projections + "/data.mdb") else { return (nil, nil) }
+    do throws(StoreError) {
+      guard try DataDirectory.holds(directory.projections + "/data.mdb") else { return (nil, nil) }
+    } catch {
+      return (nil, "the projections can't be read: \(error)")
+    }
     do throws(ProjectionsError) {
       let projections = try Projections(readOnly: directory.projections, options: options)
       guard try projections.storeID() == log.storeID else { return (nil, "the projections belong to another log") }

@@ -11,7 +11,7 @@ struct MarksFile {
 
   /// The marks; nil when there is no file yet. Throws when it is no such file.
   func read() throws -> ChainMarks? {
-    guard Files.exists(path) else { return nil }
+    guard try Files.exists(path) else { return nil }
     let content = try Files.read(path)
     guard let text = String(validating: content.span), let marks = ChainMarks(text) else {
       throw CommandFailure.failed("\(path) holds no marks of a verification, or is damaged")

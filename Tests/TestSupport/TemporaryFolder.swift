@@ -9,7 +9,9 @@ public final class TemporaryFolder: Sendable {
   /// Where the folders are made: in memory where that can be, since the tests commit some ten thousand times. The
   /// variable `TEST_FOLDER` names another place, such as a disk.
   private static let root =
-    Process.environment(prefix: "TEST_FOLDER")["TEST_FOLDER"] ?? (Files.isDirectory("/dev/shm") ? "/dev/shm" : "/tmp")
+    Process.environment(prefix: "TEST_FOLDER")["TEST_FOLDER"]
+    ?? ((try? Files.isDirectory("/dev/shm")) == true
+      ? "/dev/shm" : "/tmp")
 
   /// Makes an empty folder.
   public init() throws(SystemError) {
@@ -51,7 +53,7 @@ public final class TemporaryFolder: Sendable {
   public static func files(below path: String) -> [String] {
     names(in: path).flatMap { name in
       let entry = path + "/" + name
-      return Files.isDirectory(entry) ? files(below: entry) : [entry]
+      return (try? Files.isDirectory(entry)) == true ? files(below: entry) : [entry]
     }
   }
 
@@ -61,7 +63,7 @@ public final class TemporaryFolder: Sendable {
   private static func remove(_ path: String) {
     for name in names(in: path) {
       let entry = path + "/" + name
-      if Files.isDirectory(entry) { remove(entry) } else { _ = unsafe unlink(entry) }
+      if (try? Files.isDirectory(entry)) == true { remove(entry) } else { _ = unsafe unlink(entry) }
     }
     _ = unsafe rmdir(path)
   }
