@@ -5,7 +5,10 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 // prctl(2) is variadic, which Swift cannot call. Names the calling thread; the kernel keeps 15 bytes.
@@ -43,4 +46,48 @@ static inline int clinux_pipe(int *read_end, int *write_end) {
     *write_end = ends[1];
   }
   return result;
+}
+
+// What a fault writes before it ends the process. signal-safety(7): the handler may write and raise, and little else; so
+// the lines are made beforehand.
+enum { clinux_fault_count = 6 };
+struct clinux_faults {
+  char lines[clinux_fault_count][1024];
+  struct sigaction before[clinux_fault_count];
+};
+
+// The importer leaves variables out, but for those within functions.
+static inline struct clinux_faults *clinux_faults(void) {
+  static struct clinux_faults faults;
+  return &faults;
+}
+static inline const int *clinux_fault_signals(void) {
+  static const int signals[clinux_fault_count] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT};
+  return signals;
+}
+
+static inline void clinux_on_fault(int signal_number) {
+  for (int index = 0; index < clinux_fault_count; index++) {
+    if (clinux_fault_signals()[index] != signal_number) continue;
+    const char *line = clinux_faults()->lines[index];
+    ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
+    (void)ignored;
+    // What was to happen without this happens when the handler returns and the signal is no longer held.
+    sigaction(signal_number, &clinux_faults()->before[index], NULL);
+    raise(signal_number);
+  }
+}
+
+// Has each signal of a fault write "ended by NAME: `advice`" to standard error before it does what it did before.
+static inline void clinux_explain_faults(const char *advice) {
+  static const char *const names[clinux_fault_count] = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGTRAP", "SIGFPE", "SIGABRT"};
+  struct clinux_faults *faults = clinux_faults();
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = clinux_on_fault;
+  sigemptyset(&action.sa_mask);
+  for (int index = 0; index < clinux_fault_count; index++) {
+    snprintf(faults->lines[index], sizeof faults->lines[index], "<2>ended by %s: %.900s\n", names[index], advice);
+    sigaction(clinux_fault_signals()[index], &action, &faults->before[index]);
+  }
 }

@@ -50,6 +50,12 @@ public enum Process {
     return set
   }
 
+  /// Has the process say `advice`, on standard error, when a fault ends it: when it reads memory that can't be read, a
+  /// library gives up, or the runtime stops it. Call it before any thread starts.
+  public static func explainFaults(_ advice: String) {
+    unsafe clinux_explain_faults(advice)
+  }
+
   /// Allows as many open files as the system lets this process ask for.
   public static func raiseFileLimit() {
     var limit = rlimit()
