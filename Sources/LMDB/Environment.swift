@@ -28,11 +28,15 @@ internal import Platform
     public var maximumTables: Int
     /// Opens for reading alone: nothing is created, and no write transaction can begin.
     public var isReadOnly: Bool
+    /// Whether the pages are checked when it is opened; then how large the file may be for its leaves to be, too.
+    public var checkedLeafBytes: Int?
 
     /// Options with the defaults of the daemon: 1 TiB, 1024 readers, 8 tables.
     public init(
-      mapSizeBytes: Int = 1 << 40, maximumReaders: Int = 1024, maximumTables: Int = 8, isReadOnly: Bool = false
+      mapSizeBytes: Int = 1 << 40, maximumReaders: Int = 1024, maximumTables: Int = 8, isReadOnly: Bool = false,
+      checkedLeafBytes: Int? = nil
     ) {
+      self.checkedLeafBytes = checkedLeafBytes
       self.mapSizeBytes = mapSizeBytes
       self.maximumReaders = maximumReaders
       self.maximumTables = maximumTables
@@ -70,6 +74,7 @@ internal import Platform
     isOpen = true
     unsafe handle = created
     _ = try clearStaleReaders()
+    if let leafBytes = options.checkedLeafBytes { try checkPages(leafBytes: leafBytes) }
   }
 
   /// Whether there is an environment in the folder `path`. Throws when that can't be told: then none may be made.

@@ -19,6 +19,9 @@ public struct ReadTransaction: ~Copyable {
     unsafe environment.recycle(handle)
   }
 
+  /// The number of the commit that it sees.
+  var identifier: UInt64 { UInt64(unsafe mdb_txn_id(handle)) }
+
   /// The value under `key`, without copying, or nil. It can't outlive the transaction.
   @_lifetime(borrow self)
   public borrowing func value(_ table: Table, _ key: Span<UInt8>) throws(LMDBError) -> Span<UInt8>? {

@@ -153,6 +153,40 @@ public enum Files {
   }
 }
 
+extension Files {
+  /// A file that is read here and there.
+  public struct Reader: ~Copyable, Sendable {
+    private let descriptor: Int32
+    private let path: String
+
+    /// Opens the file at `path`.
+    public init(_ path: String) throws(SystemError) {
+      descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw .current("read \(path)") }
+      self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// The `count` bytes at `offset`; fewer where the file ends.
+    public func read(_ count: Int, at offset: UInt64) throws(SystemError) -> [UInt8] {
+      var failure: SystemError?
+      let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        while filled < count {
+          let read = unsafe pread(
+            descriptor, buffer.baseAddress.map { unsafe $0 + filled }, count - filled, off_t(offset) + off_t(filled))
+          if read < 0 && errno == EINTR { continue }
+          if read < 0 { failure = .current("read \(path)") }
+          guard read > 0 else { return }
+          filled += read
+        }
+      }
+      if let failure { throw failure }
+      return bytes
+    }
+  }
+}
+
 /// An exclusive claim on a file, held until it is dropped or the process ends in whatever way.
 public struct FileLock: ~Copyable, Sendable {
   private let descriptor: Int32

@@ -26,6 +26,9 @@ public final class Projections: Sendable {
         notice("the projections in \(path) are built anew from the log: \(reason)")
         try Self.remove(path: path)
       }
+      var options = options
+      // They are new, or have been checked.
+      options.checkedLeafBytes = nil
       try self.init(opening: path, storeID: storeID, options: options)
     } catch {
       throw ProjectionsError(error)
@@ -184,6 +187,9 @@ public final class Projections: Sendable {
       throw .storage(error)
     }
   }
+
+  /// What is wrong with the pages of their file, nil when nothing is. Reads all of it.
+  public func pageProblem() -> String? { environment.pageProblem() }
 
   /// How much of the environment is in use.
   public var usage: Environment.Usage { environment.usage }

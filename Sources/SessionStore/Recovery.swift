@@ -15,11 +15,22 @@ struct Recovery {
   private static let eventsPerPublication = 4096
 
   /// Whether each checkpoint stands in the log that is here; otherwise the projections were folded from another one.
+  ///
+  /// Throws when a log ends before its checkpoint: a flush comes after the commit, so that the log has lost its end. To
+  /// go on from there would give positions out anew that have been acknowledged.
   static func checkpointsFit(_ projections: Projections, _ log: EventLog) throws(StoreError) -> Bool {
     do {
       let view = try projections.view()
-      for tenant in try view.tenants() {
+      let removals = try log.removals()
+      for tenant in try view.tenants() where !removals.contains(tenant) {
         let tail = try view.checkpoint(of: tenant).tail
+        let last = try log.lastPosition(of: tenant)
+        guard last >= tail.position else {
+          let reason =
+            "it ends before this, but the projections were folded from it up to position \(tail.position) (if it was "
+            + "set back on purpose, remove the folder projections/)"
+          throw EventLogError.damaged(tenant: tenant, position: last + 1, reason: reason)
+        }
         guard try tail.position > 0 && log.holds(tail, of: tenant) else { return false }
       }
       return true

@@ -107,10 +107,11 @@ public final class SessionStore: Sendable {
     queue = CommandQueue(capacity: configuration.queueCapacity)
     overlay = Overlay(maximumBytes: configuration.overlayBytes)
     let recovered: (checkpoints: [TenantID: Checkpoint], events: Int)
+    var options = configuration.environment
+    options.checkedLeafBytes = Self.checkedLeafBytes
     do {
-      log = try EventLog(path: directory.log, options: configuration.environment)
-      projections = try Self.openProjections(
-        directory, log, configuration.environment, notice: observer.notice)
+      log = try EventLog(path: directory.log, options: options)
+      projections = try Self.openProjections(directory, log, options, notice: observer.notice)
       for tenant in try log.removals() {
         observer.notice("the removal of tenant \(tenant) was interrupted and is completed now")
         try TenantRemoval.run(tenant, log, projections)
@@ -124,6 +125,9 @@ public final class SessionStore: Sendable {
     lookAtDisk()
     start(from: recovered.checkpoints)
   }
+
+  /// How large a file may be for all of it to be checked at start: some seconds' worth of reading.
+  private static let checkedLeafBytes = 8 << 30
 
   /// Opens the projections of `log`'s store for writing; empty ones when they don't fit it, which `notice` is told.
   static func openProjections(

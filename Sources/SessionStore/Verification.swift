@@ -148,6 +148,11 @@ public struct Verification {
       if let projectionsProblem, marks == nil {
         step(.found(Finding(tenant: nil, position: nil, problem: projectionsProblem)))
       }
+      if only == nil, earlier == nil, marks == nil {
+        for problem in [log.pageProblem(), projections?.pageProblem() ?? nil].compactMap(\.self) {
+          step(.found(Finding(tenant: nil, position: nil, problem: problem)))
+        }
+      }
       let sweep = VerificationSweep(range: range, from: marks, log: log, projections: projections, step: step)
       try sweep.run()
     } catch {
