@@ -183,6 +183,12 @@ class Writer:
         self.own = [campaign.new_session(f"own-{number}") for _ in range(OWN_SESSIONS)]
         self.known: dict[str, int] = {}
 
+    def exchange(self, wire: Wire, request: bytes) -> Answer:
+        answer = wire.exchange(request)
+        if answer.status >= 500:
+            self.campaign.take_failure(answer)
+        return answer
+
     def run(self, address: str):
         """Changes sessions until the connection breaks."""
         try:
@@ -215,7 +221,7 @@ class Writer:
             kind = "put"
         else:
             if self.chance.random() < 0.1:
-                check_document(wire.exchange(session.get), session, state)
+                check_document(self.exchange(wire, session.get), session, state)
                 session.shown = state.version
             kinds = ["put", "patch", "set", "set", "patch", "set", "remove", "end"]
             kind = self.chance.choices(kinds, [4, 4, 4, 4, 4, 4, 3, 0.3])[0]
@@ -238,7 +244,7 @@ class Writer:
         session = self.campaign.shared[slot]
         known = self.known.get(session.name, 0)
         if self.chance.random() < 0.2:
-            answer = wire.exchange(session.get)
+            answer = self.exchange(wire, session.get)
             if answer.status == 200:
                 version = answer.json()["metadata"]["version"]
                 if version < known:
@@ -272,7 +278,7 @@ class Writer:
     def send(self, wire: Wire, session: Session, change: Change) -> Answer:
         """Sends a change; one without an answer gets into the journal as such."""
         try:
-            return wire.exchange(change.request)
+            return self.exchange(wire, change.request)
         except NoAnswer:
             session.unknown.append(change)
             raise
@@ -388,6 +394,10 @@ class Campaign:
     def new_change(self, kind: str, session: Session, version: int, key: str, chance: random.Random) -> Change:
         return make_change(kind, session.name, next(self.change_numbers), version, key, chance)
 
+    def take_failure(self, answer: Answer):
+        """Takes an answer that says nothing of what was done. Where nothing but the daemon's end may fail, it is wrong."""
+        raise Violation(f"it answered {answer}")
+
     def report(self, error: Exception):
         self.problems.append(error)
         self.is_over.set()
@@ -417,13 +427,21 @@ class Campaign:
         if self.daemon.process.poll() is not None:
             raise Violation(f"the daemon ended by itself with status {self.daemon.process.returncode}")
         self.daemon.kill()
+        self.join(threads)
+        self.start()
+        self.settle_all()
+
+    def join(self, threads: list[threading.Thread]):
+        """Waits for the writers of a daemon that has ended."""
         for thread in threads:
             thread.join(30)
             if thread.is_alive():
                 raise Violation("a writer still waits for an answer of a daemon that is gone")
         if self.problems:
             raise self.problems[0]
-        self.start()
+
+    def settle_all(self):
+        """Checks after a restart all that was changed before it, and some of what wasn't."""
         with self.daemon.wire() as wire:
             for session in self.active:
                 self.settle(wire, session)

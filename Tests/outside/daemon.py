@@ -43,7 +43,7 @@ class Daemon:
     """One data directory and, between `start` and an end, one process that serves it.
 
     `directory` holds the data, in `data`, and the configuration file. `config` is written to that file; `variables` are
-    added to the process's environment.
+    added to the process's environment. `prefix` is a command that becomes the daemon when it is run with the daemon's.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Daemon:
         options: tuple[str, ...] = ("--auth", "none"),
         binary: Path = BINARY,
         variables: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
     ):
         self.directory = Path(directory)
         self.data = self.directory / "data"
@@ -62,6 +63,7 @@ class Daemon:
         self.options = options
         self.binary = binary
         self.variables = variables or {}
+        self.prefix = prefix
         self.process: subprocess.Popen | None = None
         self.addresses: list[str] = []
         self.admin_address = ""
@@ -73,7 +75,8 @@ class Daemon:
     # Life
 
     def command(self) -> list[str]:
-        command = [str(self.binary), "--admin-listen", "127.0.0.1:0", "--data-dir", str(self.data), *self.options]
+        command = [*self.prefix, str(self.binary), "--admin-listen", "127.0.0.1:0", "--data-dir", str(self.data)]
+        command += self.options
         for address in self.listen:
             command += ["--listen", address]
         if self.config is not None:

@@ -79,8 +79,20 @@ class Pages:
                 count = self.number(first * PAGE + 12, 4)
                 kinds.update(dict.fromkeys(range(first, first + count), "free list" if is_free_list else "overflow"))
 
+    def free_places(self) -> list[int]:
+        """Where the number of each free page stands."""
+        places = []
+        root = self.number(self.meta + FREE + 40, 8)
+        for _, _, data, _ in self.entries(root) if root != NONE else ():
+            places += [data + 8 * index for index in range(1, self.number(data, 8) + 1)]
+        return places
+
     def flip(self, place: int, bit: int):
-        with self.path.open("r+b") as file:
+        self.flip_in(self.path, place, bit)
+
+    @staticmethod
+    def flip_in(path: Path, place: int, bit: int):
+        with path.open("r+b") as file:
             file.seek(place)
             byte = file.read(1)[0]
             file.seek(place)
