@@ -3,8 +3,10 @@
     python3 kill9.py --cycles N [--seed S] [--writers 16] [--binary FILE] [--sessionctl FILE]
 
 A cycle: writers change sessions over keep-alive connections and keep a journal of what was acknowledged, of what they
-read, and of requests without an answer. After 20 to 400 ms the daemon gets SIGKILL and is started on the same data;
-now and then it is killed once more while it recovers, or loses its projections. Then, for every session:
+read, and of requests without an answer. In half of the cycles the daemon gets SIGKILL after 20 to 400 ms; in the others
+a library that is loaded into it (trap.c) kills it when it comes to a named point of its work for the Nth time, which may
+be while it starts. Then it is started on the same data; now and then it is killed once more while it recovers, or loses
+its projections. Then, for every session:
 
 - the acknowledged changes and some of those without an answer make up the versions without a gap, each once, and
   applying them in that order to what was there before gives exactly the document that is there now;
@@ -12,7 +14,8 @@ now and then it is killed once more while it recovers, or loses its projections.
 - each request without an answer is sent again, byte for byte, and must be answered as a single application demands.
 
 Sessions that ended or that nobody changes any more are looked at again, too. Every few cycles `sessionctl verify`
-proves that log, chain and snapshots agree. Exit status: 0 fine, 1 a violation, whose data are kept, 2 wrong use.
+proves that log, chain and snapshots agree. A point that is never come to fails the campaign, too: then the daemon does
+something else there than is believed. Exit status: 0 fine, 1 a violation, whose data are kept, 2 wrong use. Needs cc.
 """
 
 from __future__ import annotations
@@ -28,13 +31,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
 
-from daemon import BINARY, Daemon, path_of  # noqa: E402
+from daemon import BINARY, Daemon, StartFailed, path_of  # noqa: E402
+from preload import built  # noqa: E402
 from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 
 TEXT_FIELDS = ("customerId", "siteCode", "currency", "cartId", "targetLocation", "language")
@@ -44,6 +49,30 @@ OWN_SESSIONS = 2
 CHANGES_BEFORE_RETIRING = 400
 REMEMBERED_EVENTS = 32
 VERIFY_SECONDS = 120
+# How long it may take until a point is come to, and which time it may be that counts.
+TRAP_SECONDS = 3
+PASSES = [1, 2, 3, 5, 10, 20, 40]
+# So often a point is tried before it counts as one that is never come to.
+TRIES = 3
+# Where the daemon can be killed, in the order in which a change comes by.
+POINTS = {
+    "before-append": "decided, nothing written",
+    "after-append": "pages written to the log",
+    "before-sync": "all pages written",
+    "after-sync": "pages durable, but not counting yet",
+    "before-commit": "the same, just before the meta page",
+    "after-commit": "durable; not published, not answered",
+    "before-wake": "published, not answered",
+    "after-wake": "on its way to be answered",
+    "before-answer": "the answer is written down",
+    "after-answer": "answered",
+    "before-flush": "in the overlay, not in the projections",
+    "after-flush": "pages written to the projections",
+    "before-flush-sync": "all pages written",
+    "after-flush-sync": "pages durable, but not counting yet",
+    "before-checkpoint": "the same, just before the meta page",
+    "after-checkpoint": "snapshots and checkpoint durable; still in the overlay",
+}
 
 
 class Violation(Exception):
@@ -380,6 +409,10 @@ class Campaign:
         self.acknowledged = 0
         self.repeated = 0
         self.verified = 0
+        self.trap = built("trap", directory)
+        self.tried: Counter[str] = Counter()
+        self.hit: Counter[str] = Counter()
+        self.points: list[str] = []
 
     def new_session(self, prefix: str) -> Session:
         session = Session(f"{prefix}-{next(self.session_numbers)}")
@@ -404,30 +437,42 @@ class Campaign:
 
     # A cycle
 
-    def start(self):
-        """Starts the daemon; now and then it loses its projections before, or is killed while it recovers."""
+    def start(self, point: str | None = None):
+        """Starts the daemon; now and then it loses its projections before, or is killed while it recovers.
+
+        With a `point` it will be killed there, perhaps already while it starts; then it is not ready on return.
+        """
         if self.daemon.data.exists() and self.chance.random() < 0.03:
             shutil.rmtree(self.daemon.data / "projections", ignore_errors=True)
-        interval = self.chance.choice([1, 10, 100, 1000])
+        # Flushes that wait long don't come by often enough for a point among them.
+        intervals = [1, 10] if point and ("flush" in point or "checkpoint" in point) else [1, 10, 100, 1000]
         self.daemon.config = {
             "anonymousTTLSeconds": 0,
-            "storage": {"flushIntervalMilliseconds": interval, "mapSizeBytes": 1 << 34},
+            "storage": {"flushIntervalMilliseconds": self.chance.choice(intervals), "mapSizeBytes": 1 << 34},
         }
         if self.chance.random() < 0.15:
             self.daemon.launch()
             time.sleep(self.chance.uniform(0, 0.06))  # The moment of the kill is what is tried here.
             self.daemon.kill()
-        self.daemon.start()
+        if point is None:
+            self.daemon.start()
+            return
+        self.tried[point] += 1
+        self.daemon.variables = {"LD_PRELOAD": str(self.trap), "TRAP_AT": f"{point}:{self.chance.choice(PASSES)}"}
+        try:
+            self.daemon.start()
+        except StartFailed as failure:
+            self.note_end(point, failure.status)
+        finally:
+            self.daemon.variables = {}
 
     def cycle(self):
-        threads = [threading.Thread(target=writer.run, args=(self.daemon.address,)) for writer in self.writers]
-        for thread in threads:
-            thread.start()
-        self.is_over.wait(self.chance.uniform(0.02, 0.4))
-        if self.daemon.process.poll() is not None:
-            raise Violation(f"the daemon ended by itself with status {self.daemon.process.returncode}")
-        self.daemon.kill()
-        self.join(threads)
+        point = self.next_point() if self.chance.random() < 0.5 else None
+        if point:
+            self.daemon.kill()
+            self.start(point)
+        if self.daemon.process is not None:
+            self.work(point)
         self.start()
         self.settle_all()
 
@@ -448,6 +493,36 @@ class Campaign:
             self.retire()
             for session in self.chance.sample(self.settled, min(10, len(self.settled))):
                 check_document(wire.exchange(session.get), session, session.state)
+
+    def next_point(self) -> str:
+        """Each point comes as often as any other."""
+        if not self.points:
+            self.points = self.chance.sample(list(POINTS), len(POINTS))
+        return self.points.pop()
+
+    def work(self, point: str | None):
+        """Has the writers work until the daemon is killed: at the point, or after some time."""
+        threads = [threading.Thread(target=writer.run, args=(self.daemon.address,)) for writer in self.writers]
+        for thread in threads:
+            thread.start()
+        if point is None:
+            self.is_over.wait(self.chance.uniform(0.02, 0.4))
+        else:
+            # It ends when a writer has found something wrong, too; then there is nothing to wait for.
+            until = time.monotonic() + TRAP_SECONDS
+            while self.daemon.process.poll() is None and time.monotonic() < until and not self.is_over.wait(0.002):
+                pass
+        if self.daemon.process.poll() is None:
+            self.daemon.kill()
+        else:
+            self.note_end(point, self.daemon.wait())
+        self.join(threads)
+
+    def note_end(self, point: str | None, status: int | None):
+        """Takes note of an end that wasn't asked for by a signal, which has to be the one at the point."""
+        if point is None or status != -signal.SIGKILL or f"killed at {point}" not in self.daemon.stderr:
+            raise Violation(f"the daemon ended by itself with status {status}")
+        self.hit[point] += 1
 
     def settle(self, wire: Wire, session: Session):
         """Checks a session after a restart, sends again what had no answer, and begins a new journal."""
@@ -536,6 +611,9 @@ class Campaign:
         if status != 0:
             raise Violation(f"SIGTERM ended the daemon with status {status}")
         self.verify()
+        missed = [point for point in POINTS if self.tried[point] >= TRIES and not self.hit[point]]
+        if missed:
+            raise Violation(f"never come to, however often it was tried: {', '.join(missed)}")
 
 
 def main() -> int:
@@ -584,6 +662,7 @@ def main() -> int:
         print(f"\nthe daemon wrote\n{campaign.daemon.stderr}\nthe data are kept in {campaign.daemon.data}")
     else:
         shutil.rmtree(directory)
+    print("killed at " + ", ".join(f"{point} {campaign.hit[point]}" for point in POINTS))
     print(
         f"seed {options.seed}: {passed} cycles in {seconds:.1f} s, {campaign.acknowledged} changes acknowledged, "
         f"{campaign.repeated} requests without an answer sent again, {campaign.verified} verifications"

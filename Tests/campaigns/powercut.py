@@ -32,11 +32,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "outside"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
 
 from daemon import BINARY, Daemon, StartFailed, path_of  # noqa: E402
 from kill9 import Change, State, make_change  # noqa: E402
+from preload import built  # noqa: E402
 from wire import Wire, request_bytes  # noqa: E402
 
 SECTOR = 512
@@ -247,9 +247,7 @@ class Campaign:
         self.refused = 0
 
     def record(self) -> list[Record]:
-        library = self.folder / "recorder.so"
-        command = ["cc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "recorder.c", "-ldl", "-lpthread"]
-        subprocess.run(command, check=True)
+        library = built("recorder", self.folder)
         place = self.folder / "recorded"
         place.mkdir()
         place = place.resolve()
