@@ -36,7 +36,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "outside"))
 
 from daemon import BINARY, Daemon, StartFailed, path_of  # noqa: E402
 from preload import built  # noqa: E402
@@ -192,7 +193,8 @@ class Session:
     created_at: str = ""
     acknowledged: list[tuple[int, Change]] = field(default_factory=list)
     unknown: list[Change] = field(default_factory=list)
-    shown: int = 0
+    shown: int = 0  # The newest version that a writer has come across,
+    seen: int = 0  # and the one who only reads.
 
     @property
     def get(self) -> bytes:
@@ -371,7 +373,7 @@ def stories(session: Session, found: State | None) -> Iterator[Story]:
         raise Violation(
             f"{session.name}: a version was acknowledged twice: {sorted(v for v, _ in session.acknowledged)}"
         )
-    last = max([session.shown, *acknowledged])
+    last = max([session.shown, session.seen, *acknowledged])
     if found is not None and found.version < last:
         raise Violation(
             f"{session.name}: version {last} was acknowledged or read, but version {found.version} is there"
@@ -409,7 +411,7 @@ class Campaign:
         self.acknowledged = 0
         self.repeated = 0
         self.verified = 0
-        self.trap = built("trap", directory)
+        self.trap = built(HERE / "trap.c", directory)
         self.tried: Counter[str] = Counter()
         self.hit: Counter[str] = Counter()
         self.points: list[str] = []
@@ -458,7 +460,11 @@ class Campaign:
             self.daemon.start()
             return
         self.tried[point] += 1
-        self.daemon.variables = {"LD_PRELOAD": str(self.trap), "TRAP_AT": f"{point}:{self.chance.choice(PASSES)}"}
+        self.daemon.variables = {
+            "LD_PRELOAD": str(self.trap),
+            "TRAP_AT": f"{point}:{self.chance.choice(PASSES)}",
+            "TRAP_PAUSE": str(self.chance.choice([0, 0, 20])),
+        }
         try:
             self.daemon.start()
         except StartFailed as failure:
@@ -477,11 +483,11 @@ class Campaign:
         self.settle_all()
 
     def join(self, threads: list[threading.Thread]):
-        """Waits for the writers of a daemon that has ended."""
+        """Waits for the clients of a daemon that has ended."""
         for thread in threads:
             thread.join(30)
             if thread.is_alive():
-                raise Violation("a writer still waits for an answer of a daemon that is gone")
+                raise Violation("a client still waits for an answer of a daemon that is gone")
         if self.problems:
             raise self.problems[0]
 
@@ -502,7 +508,8 @@ class Campaign:
 
     def work(self, point: str | None):
         """Has the writers work until the daemon is killed: at the point, or after some time."""
-        threads = [threading.Thread(target=writer.run, args=(self.daemon.address,)) for writer in self.writers]
+        clients = [*(writer.run for writer in self.writers), self.read]
+        threads = [threading.Thread(target=client, args=(self.daemon.address,)) for client in clients]
         for thread in threads:
             thread.start()
         if point is None:
@@ -517,6 +524,20 @@ class Campaign:
         else:
             self.note_end(point, self.daemon.wait())
         self.join(threads)
+
+    def read(self, address: str):
+        """Reads what others change, until the connection breaks: what it is shown must stay."""
+        try:
+            with Wire(address) as wire:
+                while not self.is_over.wait(0.001):
+                    for session in list(self.shared):
+                        answer = wire.exchange(session.get)
+                        if answer.status == 200:
+                            session.seen = max(session.seen, answer.json()["metadata"]["version"])
+        except (NoAnswer, OSError):
+            return
+        except Exception as error:  # It must not end with the thread.
+            self.report(error)
 
     def note_end(self, point: str | None, status: int | None):
         """Takes note of an end that wasn't asked for by a signal, which has to be the one at the point."""
@@ -559,14 +580,14 @@ class Campaign:
             raise Violation(f"after the retries\n{self.explain(session, answer)}")
         session.state = possible[0].state
         check_document(answer, session, session.state)
-        session.acknowledged, session.unknown, session.shown = [], [], 0
+        session.acknowledged, session.unknown, session.shown, session.seen = [], [], 0, 0
 
     @staticmethod
     def explain(session: Session, answer: Answer) -> str:
         lines = [
             f"{session.name}: what is there can't have come of what was acknowledged and what may have been accepted",
             f"before this cycle: {session.state}",
-            f"shown to a reader: version {session.shown}",
+            f"shown to readers: version {max(session.shown, session.seen)}",
         ]
         lines += [
             f"acknowledged as version {version}: {change.request!r}"

@@ -32,7 +32,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "outside"))
 
 from daemon import BINARY, Daemon, StartFailed, path_of  # noqa: E402
 from kill9 import Change, State, make_change  # noqa: E402
@@ -247,7 +248,7 @@ class Campaign:
         self.refused = 0
 
     def record(self) -> list[Record]:
-        library = built("recorder", self.folder)
+        library = built(HERE / "recorder.c", self.folder)
         place = self.folder / "recorded"
         place.mkdir()
         place = place.resolve()

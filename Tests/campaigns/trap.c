@@ -1,6 +1,8 @@
 // Preloaded into the daemon: ends it with SIGKILL at a named point of its work. Built and run by kill9.py.
 //
-// TRAP_AT  NAME:N, the Nth time that the point NAME is come to
+// TRAP_AT     NAME:N, the Nth time that the point NAME is come to
+// TRAP_PAUSE  how long the thread that came there waits before, in milliseconds; the others go on, so that readers see what
+//             is to be seen at that point
 //
 // The points lie around the calls that make up a commit, so that nothing has to be built into the daemon for them. LMDB
 // commits by writing pages, synchronizing them, and writing one of the two meta pages at the start of the file, which is
@@ -22,6 +24,7 @@
 
 static char point[64];
 static atomic_long remaining;
+static useconds_t pause_microseconds;
 // Whether this thread has committed to the log and not yet woken anybody.
 static __thread int has_committed;
 
@@ -31,12 +34,15 @@ __attribute__((constructor)) static void begin(void) {
   if (colon == NULL || (size_t)(colon - at) >= sizeof point) return;
   memcpy(point, at, (size_t)(colon - at));
   remaining = atol(colon + 1);
+  const char *milliseconds = getenv("TRAP_PAUSE");
+  if (milliseconds != NULL) pause_microseconds = (useconds_t)atol(milliseconds) * 1000;
 }
 
 static void reach(const char *side, const char *part) {
   char name[sizeof point];
   snprintf(name, sizeof name, "%s-%s", side, part);
   if (strcmp(point, name) != 0 || atomic_fetch_sub(&remaining, 1) != 1) return;
+  usleep(pause_microseconds);
   char line[128];
   int length = snprintf(line, sizeof line, "killed at %s\n", name);
   // Past this library's own write.
