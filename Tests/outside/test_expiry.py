@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import struct
 import time
+from pathlib import Path
 
 import pytest
 from control import control
 from daemon import path_of
+from preload import built
 from test_metrics import figures
 
 
@@ -63,6 +66,30 @@ def test_expiry_is_exact_on_read_and_recorded_once(new_daemon):
     assert value(daemon, "sessiond_sweeps_total") >= 1
     assert value(daemon, "sessiond_sweep_backlog") == 0
     assert control(daemon.data, "verify").status == 0
+
+
+def test_expiry_is_exact_to_the_microsecond(new_daemon, tmp_path):
+    """Two seconds after the last activity it is gone, a microsecond before it is there; whether it is flushed or not."""
+    clock = tmp_path / "clock"
+
+    def set_clock(microseconds: int):
+        with clock.open("r+b" if clock.exists() else "wb") as file:
+            file.write(struct.pack("<q", microseconds))
+
+    start = time.time_ns() // 1000
+    set_clock(start)
+    library = built(Path(__file__).with_name("clock.c"), tmp_path)
+    variables = {"LD_PRELOAD": str(library), "CLOCK_FILE": str(clock)}
+    for number, interval in enumerate([20, 60_000]):
+        daemon = new_daemon(config=config(storage={"flushIntervalMilliseconds": interval}), variables=variables).start()
+        begin(daemon, "s1")
+        begun = start + number * 10_000_000
+        time.sleep(0.2)
+        set_clock(begun + 1_999_999)
+        assert daemon.request("GET", path_of("s1")).status == 200
+        set_clock(begun + 2_000_000)
+        assert daemon.request("GET", path_of("s1")).status == 404
+        set_clock(begun + 10_000_000)
 
 
 def test_activity_moves_the_expiry(new_daemon):

@@ -588,6 +588,35 @@ def test_projections_that_do_not_fit_are_found(copied):
     assert findings(copied) == []
 
 
+def test_a_damaged_snapshot_is_never_served(copied, new_daemon):
+    """Any one bit of every snapshot is flipped: a GET answers as before, which may be by luck, or 500."""
+    daemon = new_daemon()
+    daemon.data = copied
+
+    def snapshots() -> dict[str, tuple[int, int]]:
+        pages = Pages(copied / "projections/data.mdb")
+        return {pages.bytes[key : key + size].decode(): rest for key, size, *rest in pages.table("snapshots")}
+
+    def answers() -> dict[str, tuple[int, bytes]]:
+        found = {}
+        daemon.start()
+        for name in snapshots():
+            tenant, session = name.split("\0")
+            answer = daemon.request("GET", path_of(session, tenant=tenant))
+            found[name] = (answer.status, answer.body)
+        assert daemon.terminate() == 0
+        return found
+
+    intact = answers()
+    draw = random.Random(SEED)
+    for data, length in snapshots().values():
+        Pages(copied / "projections/data.mdb").flip(data + draw.randrange(length), draw.randrange(8))
+    damaged = answers()
+    for name, answer in damaged.items():
+        assert answer == intact[name] or answer[0] == 500, (name, answer, intact[name])
+    assert 500 in [status for status, _ in damaged.values()]
+
+
 def test_verify_goes_on_from_its_marks(new_daemon, tmp_path):
     daemon = new_daemon().start()
     feed(daemon, 60, SEED)
