@@ -96,6 +96,20 @@ def test_an_archive_holds_what_the_api_tells_and_proves_itself(archived):
     control(daemon.data, "verify", "--archive", str(archive / "nothing"), expect=3)
 
 
+def test_what_was_erased_has_neither_payload_nor_salt(new_daemon, tmp_path):
+    """With the salt, a payload could be guessed from its digest. The chain holds without both."""
+    daemon, archive = new_daemon().start(), tmp_path / "archive"
+    for session in ("s1", "s2"):
+        daemon.request("PUT", path_of(session, query="upsert=true"), {"currency": "EUR"})
+    assert daemon.request("POST", "/session-context/acme/erasures", {"sessionId": "s1"}).status == 200
+    control(daemon.data, "archive", str(archive))
+    chain_of(archive)
+    frames = [base64.b64decode(line["frame"]) for line in lines(archive)]
+    # Behind the header, 32 bytes of digest and 32 of chain.
+    secrets = [frame[46 + frame[44] + frame[45] + 64 :] for frame in frames]
+    assert [bool(secret) for secret in secrets] == [False, True, True]
+
+
 def test_runs_go_on_where_they_ended(new_daemon, tmp_path):
     """New segments only: what was written stays byte for byte, while the daemon goes on writing."""
     daemon, archive = new_daemon().start(), tmp_path / "archive"
