@@ -194,6 +194,13 @@ internal import Platform
     return unsafe WriteTransaction(handle: transaction, environment: self)
   }
 
+  /// The size of the file's pages in bytes: that of the machine's pages when it was made.
+  var pageBytes: Int {
+    var statistics = MDB_stat()
+    _ = unsafe mdb_env_stat(handle, &statistics)
+    return Int(statistics.ms_psize)
+  }
+
   /// How much of the map is in use.
   public var usage: Usage {
     var info = unsafe MDB_envinfo()

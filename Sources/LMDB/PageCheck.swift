@@ -19,7 +19,7 @@ extension Environment {
       let readsLeaves = Files.size(file) <= UInt64(max(0, leafBytes))
       for _ in 0..<Self.checkAttempts {
         let reader = try read()
-        var check = PageCheck(try Files.Reader(file), readsLeaves: readsLeaves)
+        var check = PageCheck(try Files.Reader(file), pageBytes: pageBytes, readsLeaves: readsLeaves)
         if try check.run(transaction: reader.identifier) { return }
       }
       throw PageDamage(page: 0, reason: "neither head of the file is the one of its last transaction")
@@ -66,7 +66,6 @@ struct PageDamage: Error {
 ///     table   u32 -, u16 flags, u16 depth, u64 branches, u64 leaves, u64 pages of values, u64 entries, u64 root
 ///     meta    u32 magic, u32 version, 16 bytes, table of free pages, table of tables, u64 last page, u64 transaction
 private struct PageCheck: ~Copyable {
-  private static let pageBytes = 4096
   private static let headBytes = 16
   private static let tableBytes = 48
   private static let none = UInt64.max
@@ -86,6 +85,7 @@ private struct PageCheck: ~Copyable {
   }
 
   private let file: Files.Reader
+  private let pageBytes: Int
   private let readsLeaves: Bool
   private var last: UInt64 = 0
   private var transaction: UInt64 = 0
@@ -94,8 +94,9 @@ private struct PageCheck: ~Copyable {
   /// The free pages, to be looked at once it is known which are in use.
   private var free: [UInt64] = []
 
-  init(_ file: consuming Files.Reader, readsLeaves: Bool) {
+  init(_ file: consuming Files.Reader, pageBytes: Int, readsLeaves: Bool) {
     self.file = file
+    self.pageBytes = pageBytes
     self.readsLeaves = readsLeaves
   }
 
@@ -266,7 +267,7 @@ private struct PageCheck: ~Copyable {
   private mutating func readValue(
     _ first: UInt64, _ byteCount: Int, keeps: Bool, _ counts: inout Counts
   ) throws -> [UInt8] {
-    let pages = (Self.headBytes + byteCount - 1) / Self.pageBytes + 1
+    let pages = (Self.headBytes + byteCount - 1) / pageBytes + 1
     let head = try readPage(first)
     let found: UInt32 = head.bytes.span.loadLittleEndian(at: 12)
     try expectHead(head, first, Flags.overflow)
@@ -301,7 +302,7 @@ private struct PageCheck: ~Copyable {
     let span = page.bytes.span
     let end = Int(span.loadLittleEndian(at: 12) as UInt16)
     let start = Int(span.loadLittleEndian(at: 14) as UInt16)
-    guard end >= Self.headBytes, end <= start, start <= Self.pageBytes, end % 2 == 0 else {
+    guard end >= Self.headBytes, end <= start, start <= pageBytes, end % 2 == 0 else {
       throw PageDamage(page: number, reason: "its room is from \(end) to \(start)")
     }
     var nodes: [Node] = []
@@ -312,7 +313,7 @@ private struct PageCheck: ~Copyable {
       byteCount += node.byteCount
       nodes.append(node)
     }
-    guard byteCount == Self.pageBytes - start else {
+    guard byteCount == pageBytes - start else {
       throw PageDamage(page: number, reason: "its nodes have \(byteCount) bytes from \(start) on")
     }
     // Of the right length in all, they fill it when none begins within another.
@@ -325,7 +326,7 @@ private struct PageCheck: ~Copyable {
   }
 
   private func node(of page: Page, _ place: Int, from start: Int, _ number: UInt64, _ flags: UInt16) throws -> Node {
-    guard place >= start, place + 8 <= Self.pageBytes, place % 2 == 0 else {
+    guard place >= start, place + 8 <= pageBytes, place % 2 == 0 else {
       throw PageDamage(page: number, reason: "a node is at \(place)")
     }
     let span = page.bytes.span
@@ -338,7 +339,7 @@ private struct PageCheck: ~Copyable {
     let valueBytes = isBranch ? 0 : Int(word)
     let stored = isBranch ? 0 : own & Flags.bigData != 0 ? 8 : valueBytes
     let byteCount = (8 + keyBytes + stored + 1) & ~1
-    guard keyBytes <= Self.maximumKeyBytes, isBranch || keyBytes > 0, place + byteCount <= Self.pageBytes else {
+    guard keyBytes <= Self.maximumKeyBytes, isBranch || keyBytes > 0, place + byteCount <= pageBytes else {
       throw PageDamage(page: number, reason: "the node at \(place) has \(keyBytes) and \(valueBytes) bytes")
     }
     let key = place + 8..<place + 8 + keyBytes
@@ -391,8 +392,8 @@ private struct PageCheck: ~Copyable {
   private func readPage(_ number: UInt64) throws -> Page {
     // The first two are read before it is known how many there are.
     guard number <= max(last, 1) else { throw PageDamage(page: number, reason: "it is behind the last page, \(last)") }
-    let bytes = try file.read(Self.pageBytes, at: number * UInt64(Self.pageBytes))
-    guard bytes.count == Self.pageBytes else { throw PageDamage(page: number, reason: "the file ends before it") }
+    let bytes = try file.read(pageBytes, at: number * UInt64(pageBytes))
+    guard bytes.count == pageBytes else { throw PageDamage(page: number, reason: "the file ends before it") }
     return Page(bytes: bytes)
   }
 }

@@ -126,8 +126,9 @@ public final class SessionStore: Sendable {
     start(from: recovered.checkpoints)
   }
 
-  /// How large a file may be for all of it to be checked at start: some seconds' worth of reading.
-  private static let checkedLeafBytes = 8 << 30
+  /// How large a file may be for all of it to be checked at start, which should take less than a second. Of a larger one
+  /// all that leads to the leaves is checked, and `sessionctl verify` checks the rest.
+  private static let checkedLeafBytes = 256 << 20
 
   /// Opens the projections of `log`'s store for writing; empty ones when they don't fit it, which `notice` is told.
   static func openProjections(

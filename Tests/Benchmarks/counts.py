@@ -33,7 +33,7 @@ EVENTS = 64 * 500
 BATCH = 64
 PAGE_BYTES = 4096
 LIMITS = HERE / "counts.json"
-# How much more than when it was written a count may be. How often threads wait for each other, or are woken for nothing,
+# How much more than when it was written a count may be. How often threads wait for each other, or wake for nothing,
 # depends on when they get to run; the rest differs by what only some requests do.
 MARGINS = {
     "system calls per GET": 1.05,
@@ -152,8 +152,7 @@ class Allocations:
     def __init__(self, directory: Path):
         self.path = directory / "allocations"
         self.path.touch()
-        library = directory / "allocations.so"
-        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "allocations.c"], check=True)
+        library = built(HERE / "allocations.c", directory)
         self.variables = {"LD_PRELOAD": str(library), "ALLOCATIONS_FILE": str(self.path)}
 
     def count(self, pid: int) -> int:

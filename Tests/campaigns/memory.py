@@ -32,6 +32,7 @@ sys.path.insert(0, str(HERE.parent / "outside"))
 from daemon import Daemon  # noqa: E402
 from faults import Fault, FaultCampaign, arguments, checked, run  # noqa: E402
 from kill9 import Violation  # noqa: E402
+from preload import built  # noqa: E402
 from wire import dial  # noqa: E402
 
 CROWD = 10_000
@@ -154,10 +155,7 @@ def main() -> int:
         return 2
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     with tempfile.TemporaryDirectory(prefix="sessiond-memory-") as folder:
-        library = Path(folder) / "allocator.so"
-        command = ["cc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "allocator.c", "-ldl"]
-        subprocess.run(command, check=True)
-        return run(Campaign(options, library))
+        return run(Campaign(options, built(HERE / "allocator.c", Path(folder))))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ func fillStore(_ options: inout Options) throws {
 
 /// How many events the log holds. The reader is closed again at the end: LMDB must not have a file open twice.
 private func end(of directory: DataDirectory) throws -> Int {
-  guard Files.exists(directory.log + "/data.mdb") else { return 0 }
+  guard try Files.exists(directory.log + "/data.mdb") else { return 0 }
   return try Int(StoreReader(directory: directory).log.tail(of: Traffic.tenant).position)
 }
 
