@@ -271,11 +271,12 @@ private struct PageCheck: ~Copyable {
     let head = try readPage(first)
     let found: UInt32 = head.bytes.span.loadLittleEndian(at: 12)
     try expectHead(head, first, Flags.overflow)
-    guard Int(found) == pages else {
+    // More than it needs, where a larger value has been written over in the same transaction.
+    guard Int(found) >= pages, UInt64(found) <= last else {
       throw PageDamage(page: first, reason: "it begins a value of \(found) pages, and not of \(pages)")
     }
-    for page in first..<first + UInt64(pages) { try see(page) }
-    counts.valuePages += UInt64(pages)
+    for page in first..<first + UInt64(found) { try see(page) }
+    counts.valuePages += UInt64(found)
     guard keeps else { return [] }
     var value = Array(head.bytes[Self.headBytes...])
     for page in (first + 1)..<(first + UInt64(pages)) { value += try readPage(page).bytes }

@@ -126,6 +126,7 @@ import TestSupport
     do { try TestStore(folder, clock: clock).send(.set("s1", "branch", "1")) }
     try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
     try TemporaryFolder.copy(folder("backup"), to: folder("log"))
+    try Files.removeDirectory(folder("projections"))
     do {
       let test = try TestStore(folder, clock: clock)
       test.send(.set("s1", "branch", "2"))

@@ -122,7 +122,7 @@ class Campaign(FaultCampaign):
                 name=f"address-space of {mebibytes} MiB, maps of {map_bytes} bytes",
                 prefix=("prlimit", f"--as={mebibytes << 20}"),
                 config={"storage": {"mapSizeBytes": map_bytes}},
-                reasons=(*REASONS, "address space", "limit on open files", "thread"),
+                reasons=(*REASONS, "address space", "limit on open files", "thread", "shared libraries"),
                 may_crash=True,
             )
         least, most = chance.choice([(0, 60_000), (0, 2_000), (512, 6_000), (4096, 1_000), (16384, 200)])
