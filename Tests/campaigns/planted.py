@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,18 +56,20 @@ class Catcher:
         else:
             command = [sys.executable, CAMPAIGNS / tool, "--seed", "1", "--binary", binaries / "sessiond", *words]
         programs = {"SESSIOND_BIN": str(binaries / "sessiond"), "SESSIONCTL_BIN": str(binaries / "sessionctl")}
-        done = subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            env=os.environ | programs | {"TEST_SEED": "1", "TEST_FLIPS": "40"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=CATCHER_SECONDS,
-            check=False,
-        )
+        # What a catcher keeps of a violation is of no use here.
+        with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+            done = subprocess.run(
+                command,
+                cwd=REPOSITORY,
+                env=os.environ | programs | {"TEST_SEED": "1", "TEST_FLIPS": "40", "TMPDIR": folder},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=CATCHER_SECONDS,
+                check=False,
+            )
         return done.returncode, done.stdout
 
 
@@ -112,7 +115,7 @@ BUGS = {
     "snapshot-checksum-ignored": outside("test_sessionctl.py", "damaged_snapshot_is_never_served"),
     "erased-payload-kept": outside("test_erasure.py", "test_no_byte_of_erased"),
     "erased-salt-kept": outside("test_archive.py", "neither_payload_nor_salt"),
-    "erased-customer-kept-in-index": outside("test_erasure.py", "test_a_customer_is_erased"),
+    "erased-customer-kept-in-index": outside("test_erasure.py", "test_kill_9_before_the_flush"),
     "tenant-not-in-snapshot-key": outside("test_management.py", "do_not_see_each_others_sessions"),
     "tenant-of-token-not-checked": outside("test_tenants.py", "test_every_operation_by_every_caller"),
     "audit-scope-not-checked": outside("test_tenants.py", "test_every_operation_by_every_caller"),
