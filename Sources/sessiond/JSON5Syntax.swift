@@ -24,10 +24,21 @@ struct JSON5Syntax {
   /// Goes through `text`. Throws the first problem.
   static func check(_ text: [UInt8]) throws(Problem) {
     var syntax = JSON5Syntax(text)
+    try syntax.encoding()
     try syntax.blanks()
     try syntax.value()
     try syntax.blanks()
     if let byte = syntax.next { throw syntax.problem("there is \(shown(byte)) behind the end") }
+  }
+
+  /// That the text is UTF-8, which the decoder takes for granted: it ends the process over a name that isn't.
+  private func encoding() throws(Problem) {
+    do throws(UTF8.ValidationError) {
+      _ = try UTF8Span(validating: text.span)
+    } catch {
+      let place = error.byteOffsets.lowerBound
+      throw problem("there is \(Self.shown(text[place])) where UTF-8 is expected", at: place)
+    }
   }
 
   private var next: UInt8? { place < text.count ? text[place] : nil }

@@ -234,6 +234,17 @@ import Tokens
     #expect(problem("{ limits: { feeds: 1,\n 'feeds': 2 } }") == "line 2: feeds is given twice")
   }
 
+  @Test("bytes that aren't UTF-8 are refused with their line, wherever they stand")
+  func encoding() {
+    for text in ["{is\u{1}: 1}", "{'\u{1}': 1}", "{auth: 'a\u{1}'}", "{} // \u{1}"] {
+      let json5 = Array("\n\(text)".utf8).map { $0 == 1 ? 0xff : $0 }
+      var settings = Settings()
+      #expect(throws: SettingsError("line 2: there is byte 255 where UTF-8 is expected")) {
+        try settings.read(json5: json5)
+      }
+    }
+  }
+
   @Test("whatever JSON5 allows is let through to the decoder")
   func allowed() throws {
     let text =
