@@ -94,9 +94,20 @@ public final class SessionStore: Sendable {
   ///
   /// Returns when everything in the log can be read. Throws when the directory is in use, a network file system,
   /// damaged or not writable.
-  public init(
+  public convenience init(
     directory: DataDirectory, configuration: Configuration = Configuration(), observer: Observer = Observer(),
     now: @escaping @Sendable () -> Instant = { Instant(microseconds: currentMicroseconds()) }
+  ) throws(StoreError) {
+    try self.init(directory: directory, configuration: configuration, observer: observer, now: now) {
+      store, checkpoints in
+      store.startThreads(from: checkpoints)
+    }
+  }
+
+  /// The same, with `start` instead of the threads: who drives the store is given how far each log goes.
+  init(
+    directory: DataDirectory, configuration: Configuration, observer: Observer,
+    now: @escaping @Sendable () -> Instant, start: (SessionStore, [TenantID: Checkpoint]) -> Void
   ) throws(StoreError) {
     self.configuration = configuration
     self.observer = observer
@@ -123,7 +134,7 @@ public final class SessionStore: Sendable {
       throw StoreError(error)
     }
     lookAtDisk()
-    start(from: recovered.checkpoints)
+    start(self, recovered.checkpoints)
   }
 
   /// How large a file may be for all of it to be checked at start, which should take less than a second. Of a larger one
@@ -180,7 +191,7 @@ public final class SessionStore: Sendable {
   /// How many commands wait for the writer.
   public var queueDepth: Int { queue.depth }
 
-  private func start(from checkpoints: [TenantID: Checkpoint]) {
+  private func startThreads(from checkpoints: [TenantID: Checkpoint]) {
     threads.withLock { threads in
       threads = [
         Thread(name: "writer") { self.write(from: checkpoints) },
@@ -193,16 +204,7 @@ public final class SessionStore: Sendable {
   // MARK: The threads
 
   private func write(from checkpoints: [TenantID: Checkpoint]) {
-    let recovery = Recovery(log: log, overlay: overlay, projections: projections)
-    let timedLog = TimedLog(base: log, statistics: statistics)
-    let (log, clock, now) = (self.log, recordingClock, now)
-    var cycle = WriterCycle(
-      log: timedLog, overlay: overlay, snapshots: snapshots, checkpoints: checkpoints, now: { clock.beginBatch(now()) },
-      erasablePositions: { session, tenant, last throws(EventLogError) in
-        try log.erasablePositions(session, of: tenant, from: last)
-      },
-      catchUp: { tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint) })
-    var rules = configuration.rules
+    var cycle = makeCycle(over: log, from: checkpoints)
     var nextCensus: UInt64 = 0
     while let batch = queue.takeAll(waitingMilliseconds: 1000) {
       if monotonicNanoseconds() >= nextCensus {
@@ -213,25 +215,44 @@ public final class SessionStore: Sendable {
         observer.writerAlive()
         continue
       }
-      guard !isFailed.load(ordering: .acquiring), overlay.waitForRoom() else {
-        for pending in batch { pending.completion(.failed(.closed)) }
-        continue
-      }
-      let started = monotonicNanoseconds()
-      do throws(StoreError) {
-        rules.maximumSessions = maximumSessions.load(ordering: .relaxed)
-        let outcomes = try clock.endBatch { () throws(StoreError) in try cycle.run(batch, rules: rules) }
-        commits.advance()
-        observer.writerAlive()
-        statistics.countBatch(batch.count, nanoseconds: monotonicNanoseconds() - started)
-        for (pending, outcome) in zip(batch, outcomes) { pending.completion(outcome) }
-      } catch {
-        for pending in batch { pending.completion(.failed(error)) }
-        fail(error)
-      }
+      write(batch, &cycle)
     }
     // No more will be published: the projector flushes what there is and ends.
     overlay.close()
+  }
+
+  /// The writer's cycle over this store, whose commits go to `log`.
+  func makeCycle(over log: any CommitLog, from checkpoints: [TenantID: Checkpoint]) -> WriterCycle {
+    let recovery = Recovery(log: self.log, overlay: overlay, projections: projections)
+    let (events, clock, now) = (self.log, recordingClock, now)
+    return WriterCycle(
+      log: TimedLog(base: log, statistics: statistics), overlay: overlay, snapshots: snapshots,
+      checkpoints: checkpoints, now: { clock.beginBatch(now()) },
+      erasablePositions: { session, tenant, last throws(EventLogError) in
+        try events.erasablePositions(session, of: tenant, from: last)
+      },
+      catchUp: { tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint) })
+  }
+
+  /// Carries out a batch of commands, and tells each one what came of it when all of it is durable and can be read.
+  func write(_ batch: [PendingCommand], _ cycle: inout WriterCycle) {
+    guard !isFailed.load(ordering: .acquiring), overlay.waitForRoom() else {
+      for pending in batch { pending.completion(.failed(.closed)) }
+      return
+    }
+    let started = monotonicNanoseconds()
+    var rules = configuration.rules
+    rules.maximumSessions = maximumSessions.load(ordering: .relaxed)
+    do throws(StoreError) {
+      let outcomes = try recordingClock.endBatch { () throws(StoreError) in try cycle.run(batch, rules: rules) }
+      commits.advance()
+      observer.writerAlive()
+      statistics.countBatch(batch.count, nanoseconds: monotonicNanoseconds() - started)
+      for (pending, outcome) in zip(batch, outcomes) { pending.completion(outcome) }
+    } catch {
+      for pending in batch { pending.completion(.failed(error)) }
+      fail(error)
+    }
   }
 
   private func project() {

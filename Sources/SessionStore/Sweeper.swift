@@ -11,6 +11,7 @@ final class Sweeper {
   private unowned let store: SessionStore
   /// Waits for so many milliseconds; returns false at once when the store is stopping.
   private let pause: (_ milliseconds: Int) -> Bool
+  private let submit: Submission
   /// How far each class has been gone through in a sweep that isn't done; what is behind it comes first, since what is
   /// before it may have been recorded, but not flushed.
   private var places: [ActivityKey.Class: ActivityKey] = [:]
@@ -25,9 +26,18 @@ final class Sweeper {
   /// How far due sessions are counted.
   static let backlogLimit = 65_536
 
-  init(_ store: SessionStore, pause: @escaping (_ milliseconds: Int) -> Bool) {
+  /// Hands a task to the writer (``SessionStore/submit(_:of:completion:)``).
+  typealias Submission = (
+    _ task: WriterTask, _ tenant: TenantID, _ completion: @escaping @Sendable (CommandOutcome) -> Void
+  ) -> Void
+
+  /// A sweeper of `store`.
+  ///
+  /// - Parameter submit: how tasks get to the writer, for who drives the store; by default into its queue.
+  init(_ store: SessionStore, pause: @escaping (_ milliseconds: Int) -> Bool, submit: Submission? = nil) {
     self.store = store
     self.pause = pause
+    self.submit = submit ?? { [unowned store] in store.submit($0, of: $1, completion: $2) }
     let capacity = store.configuration.queueCapacity
     stepSize = min(256, max(1, capacity / 4))
     deepQueue = min(512, max(1, capacity / 4))
@@ -148,7 +158,7 @@ final class Sweeper {
     for session in sessions {
       let command = Command(
         sessionID: session.id, action: sweep.action, request: nil, origin: Origin(actor: sweep.actor))
-      store.submit(.change(command), of: session.tenant) { outcome in
+      submit(.change(command), session.tenant) { outcome in
         let isLast = answers.withLock { answers in
           answers.missing -= 1
           switch outcome {
