@@ -13,9 +13,9 @@ public final class TemporaryFolder: Sendable {
     ?? ((try? Files.isDirectory("/dev/shm")) == true
       ? "/dev/shm" : "/tmp")
 
-  /// Makes an empty folder.
-  public init() throws(SystemError) {
-    path = "\(Self.root)/sessiond-tests-\(Process.identifier)-\(UInt64.random(in: 0 ... .max))"
+  /// Makes an empty folder; `name` is a part of its path.
+  public init(_ name: String = "\(UInt64.random(in: 0 ... .max))") throws(SystemError) {
+    path = "\(Self.root)/sessiond-tests-\(Process.identifier)-\(name)"
     try Files.createDirectory(path)
   }
 

@@ -1,25 +1,35 @@
-import SessionModel
+public import SessionModel
 
 /// A second, plain account of what events lead to, made of dictionaries; shares nothing with `evolve`.
-struct NaiveSession {
-  var life: UInt32 = 0
-  var version: UInt32 = 0
-  var status = "none"
-  var fields: [String: String] = [:]
+public struct NaiveSession {
+  /// Which life it is.
+  public private(set) var life: UInt32 = 0
+  /// The version in that life.
+  public private(set) var version: UInt32 = 0
+  /// `none`, `active`, or what ended the life.
+  public private(set) var status = "none"
+  /// The fields that are set, by their names in JSON.
+  public private(set) var fields: [String: String] = [:]
   /// The names' bytes: two names that look alike are two names.
-  var attributeOrder: [[UInt8]] = []
-  var attributes: [[UInt8]: [UInt8]] = [:]
-  var times: [String: Int64] = [:]
-  var lastPosition: UInt64 = 0
-  var lastFingerprint: Fingerprint?
+  public private(set) var attributeOrder: [[UInt8]] = []
+  /// The attributes' values by their names' bytes.
+  public private(set) var attributes: [[UInt8]: [UInt8]] = [:]
+  /// When it was created, modified and active, in microseconds.
+  public private(set) var times: [String: Int64] = [:]
+  /// The position of its last event.
+  public private(set) var lastPosition: UInt64 = 0
+  /// What tells the last request from others.
+  public private(set) var lastFingerprint: Fingerprint?
   /// One entry per event that moved a version: the key with its fingerprint and version, if there was one.
-  var moves: [(key: Fingerprint, fingerprint: Fingerprint, version: UInt32)?] = []
+  public private(set) var moves: [(key: Fingerprint, fingerprint: Fingerprint, version: UInt32)?] = []
 
-  init(_ history: [Event]) {
+  /// What the events of one session lead to, in their order.
+  public init(_ history: [Event] = []) {
     for event in history { add(event) }
   }
 
-  private mutating func add(_ event: Event) {
+  /// Takes in the next event.
+  public mutating func add(_ event: Event) {
     let time = event.recordedAt.microseconds
     let isFirst = status == "none"
     lastPosition = event.position
@@ -62,7 +72,7 @@ struct NaiveSession {
   }
 
   /// What is different in `session`, nil when nothing is.
-  func difference(to session: Session?) -> String? {
+  public func difference(to session: Session?) -> String? {
     guard let session else { return status == "none" ? nil : "there is no session" }
     let stored = Dictionary(
       uniqueKeysWithValues: Field.allCases.compactMap { field in session.context[field].map { (field.name, $0) } })
