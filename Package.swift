@@ -62,7 +62,8 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "TestSupport", dependencies: ["EventLog", "Platform", "SessionModel"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["EventLog", "Platform", "SessionCodec", "SessionModel"],
+      path: "Tests/TestSupport",
       swiftSettings: settings),
     .executableTarget(
       name: "sessionbench",
@@ -118,3 +119,29 @@ let package = Package(
       swiftSettings: settings),
   ]
 )
+
+// Tools of campaigns, which see what is internal: only part of the package for Tests/simulate and Tests/fuzz.
+if Context.environment["TEST_SIMULATION"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "sessiond-simulate",
+      dependencies: [
+        "EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
+      ],
+      path: "Tests/Simulation", swiftSettings: settings))
+}
+if Context.environment["TEST_FUZZ"] != nil {
+  // The daemon's reading of its configuration is built into the fuzzer, since no program can be linked with another one.
+  package.targets.removeAll { $0.name.hasPrefix("sessiond") }
+  package.targets += [
+    .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+    .executableTarget(
+      name: "sessiond-fuzz",
+      dependencies: [
+        "CFuzzer", "EventLog", "HTTPServer", "LMDB", "Platform", "SessionAPI", "SessionCodec", "SessionModel",
+        "SessionStore", "Systemd", "TestSupport", "Tokens",
+      ],
+      path: ".", exclude: ["Sources/sessiond/main.swift"], sources: ["Sources/sessiond", "Tests/Fuzz/sessiond-fuzz"],
+      swiftSettings: settings),
+  ]
+}

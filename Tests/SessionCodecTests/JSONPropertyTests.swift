@@ -1,5 +1,6 @@
 import SessionCodec
 import SessionModel
+import TestSupport
 import Testing
 
 @Suite("Request bodies at random")

@@ -1,12 +1,13 @@
-import SessionCodec
-import SessionModel
+public import SessionCodec
+internal import SessionModel
 
 /// A second reading of request bodies, written as plainly as can be, for comparison: recursive, slow, without limits of
 /// its own on size.
-struct JSONOracle {
+public struct JSONOracle {
   /// A JSON value and the bytes that it was sent as.
-  struct Value {
-    enum Kind {
+  public struct Value {
+    /// What a value is.
+    public enum Kind {
       case null
       case boolean
       case number
@@ -15,8 +16,10 @@ struct JSONOracle {
       case object([(name: String, value: Value)])
     }
 
-    var kind: Kind
-    var raw: ArraySlice<UInt8>
+    /// What it is.
+    public var kind: Kind
+    /// The bytes.
+    public var raw: ArraySlice<UInt8>
   }
 
   private struct Invalid: Error {}
@@ -31,7 +34,7 @@ struct JSONOracle {
   }
 
   /// The members of the object that `bytes` are, nil when they are something else or break a rule of the document.
-  static func members(_ bytes: [UInt8], maximumDepth: Int = 32) -> [(name: String, value: Value)]? {
+  public static func members(_ bytes: [UInt8], maximumDepth: Int = 32) -> [(name: String, value: Value)]? {
     guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
     var oracle = JSONOracle(bytes, maximumDepth: maximumDepth)
     oracle.skipWhitespace()
@@ -182,7 +185,9 @@ struct JSONOracle {
 
 extension JSONOracle {
   /// What a body asks for by the rules of the fields, nil when one of them is broken.
-  static func context(_ members: [(name: String, value: Value)], limits: BodyLimits = BodyLimits()) -> ContextBody? {
+  public static func context(
+    _ members: [(name: String, value: Value)], limits: BodyLimits = BodyLimits()
+  ) -> ContextBody? {
     var body = ContextBody()
     for (name, value) in members {
       switch (name, value.kind) {
