@@ -44,9 +44,6 @@ guard let arguments = Arguments(Array(CommandLine.arguments.dropFirst())) else {
   exit(2)
 }
 
-// LMDB asks for 2 MiB of zeros whenever it opens an environment, and uses few of them: fresh from the kernel they are free.
-_ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
-
 let started = monotonicNanoseconds()
 var counts = Simulation.Counts()
 for offset in 0..<arguments.count {
