@@ -149,11 +149,15 @@ class Campaign(FaultCampaign):
 
 def main() -> int:
     options = checked(arguments("Memory; see the head of this file.").parse_args())
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files < CROWD + 1000 or shutil.which("cc") is None or shutil.which("prlimit") is None:
-        print(f"{CROWD + 1000} open files, cc and prlimit are needed", file=sys.stderr)
+    if shutil.which("cc") is None or shutil.which("prlimit") is None:
+        print("cc and prlimit are needed", file=sys.stderr)
         return 2
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    files = max(resource.getrlimit(resource.RLIMIT_NOFILE)[1], CROWD + 1000)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    except ValueError:
+        print(f"{files} open files are needed, and only root may raise the limit", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="sessiond-memory-") as folder:
         return run(Campaign(options, built(HERE / "allocator.c", Path(folder))))
 
