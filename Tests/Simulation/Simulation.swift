@@ -411,7 +411,7 @@ final class Simulation {
     switch random.number(0...11) {
     case 0: try Files.removeDirectory(directory.projections)
     case 1: try TemporaryFolder.copy(directory.projections, to: kept)
-    case 2 where Files.exists(kept): try TemporaryFolder.copy(kept, to: directory.projections)
+    case 2 where (try? Files.exists(kept)) == true: try TemporaryFolder.copy(kept, to: directory.projections)
     default: break
     }
     if random.chance(8) { try verify() }
