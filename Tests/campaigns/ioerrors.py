@@ -44,6 +44,8 @@ class Kind:
     words: tuple[str, ...] = ()
 
 
+# The library's threads and the daemon's own.
+NO_THREAD = ("libmicrohttpd refused to start", "no further thread can be started")
 KINDS = [
     # "short": so many bytes fewer than asked for are said to be written.
     Kind("pwrite64", ("EIO", "ENOSPC", "EINTR", "EDQUOT", "short"), 6),
@@ -70,7 +72,7 @@ KINDS = [
     Kind("epoll_wait", ("EINTR",), 1, is_data=False),
     Kind("openat", ("EIO", "EMFILE", "EINTR"), 1, is_data=False, words=("error while loading shared libraries",)),
     Kind("socket,bind,listen,epoll_create1,eventfd2", ("EMFILE", "ENOBUFS"), 1, is_data=False, lasting=4),
-    Kind("clone3", ("EAGAIN", "ENOMEM"), 1, is_data=False, lasting=8, words=("libmicrohttpd refused to start",)),
+    Kind("clone3", ("EAGAIN", "ENOMEM"), 1, is_data=False, lasting=8, words=NO_THREAD),
 ]
 
 
