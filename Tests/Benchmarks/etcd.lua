@@ -1,5 +1,6 @@
 -- Puts of new keys through etcd's JSON gateway: wrk -s etcd.lua URL -- PREFIX VALUE. VALUE is base64; the keys are
 -- PREFIX-00000001 and so on, of which the gateway wants base64, too.
+dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "result.lua")
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local prefix, host, tail
 -- wrk asks for one request that it never sends, to look at it.
@@ -31,10 +32,4 @@ function request()
   local body = '{"key":"' .. base64(string.format("%s-%08d", prefix, last)) .. tail
   return string.format("POST /v3/kv/put HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
     host, #body, body)
-end
-
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
 end

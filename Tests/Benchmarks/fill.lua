@@ -1,5 +1,6 @@
 -- Upserts SESSIONS sessions, then sets attributes of them in turn: wrk -s fill.lua URL -- SESSIONS VALUE_BYTES FIRST
 -- FIRST is the number of requests before, by which it goes on.
+dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "result.lua")
 local sessions, value, host
 local last
 
@@ -24,10 +25,4 @@ function request()
   return string.format(
     "%s /session-context/acme/context/%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
     method, path, host, #body, body)
-end
-
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
 end

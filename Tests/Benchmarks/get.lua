@@ -1,4 +1,5 @@
 -- GETs of the sessions PREFIX-1 to PREFIX-COUNT, one after the other: wrk -s get.lua URL -- PREFIX COUNT
+dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "result.lua")
 local requests = {}
 local last = 0
 
@@ -11,10 +12,4 @@ end
 function request()
   last = last % #requests + 1
   return requests[last]
-end
-
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
 end

@@ -1,4 +1,5 @@
 -- Sets an attribute of one session, again and again: wrk -s history.lua URL -- SESSION
+dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "result.lua")
 local path, host
 local last = 0
 
@@ -12,10 +13,4 @@ function request()
   local body = string.format('{"key":"note","value":%d}', last)
   return string.format(
     "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, host, #body, body)
-end
-
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
 end

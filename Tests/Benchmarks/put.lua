@@ -1,5 +1,6 @@
 -- Upserts of the new sessions PREFIX-1, PREFIX-2 and so on: wrk -s put.lua URL -- PREFIX DOCUMENT [FIRST]
 -- ID in DOCUMENT stands for the session's id. FIRST, by default 0, is the number before the first one.
+dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "result.lua")
 local before, middle, after
 local last
 
@@ -20,10 +21,4 @@ function request()
   last = last + 1
   local number = string.format("%08d", last)
   return before .. number .. middle .. number .. after
-end
-
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
 end

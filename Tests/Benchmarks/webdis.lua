@@ -1,5 +1,6 @@
 -- SETs of new keys through webdis: wrk -s webdis.lua URL -- PREFIX VALUE. The keys are
 -- PREFIX-00000001 and so on.
+dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "result.lua")
 local prefix, tail
 -- wrk asks for one request that it never sends, to look at it.
 local last = -1
@@ -12,10 +13,4 @@ end
 function request()
   last = last + 1
   return string.format("PUT /SET/%s-%08d", prefix, last) .. tail
-end
-
-function done(summary, latency)
-  local errors = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration,
-    errors.connect + errors.read + errors.write + errors.timeout, errors.status, latency:percentile(99)))
 end
