@@ -33,8 +33,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "outside"))
 
-from daemon import BINARY, Daemon, StartFailed, environment, path_of  # noqa: E402
+from daemon import Daemon, StartFailed, environment, path_of  # noqa: E402
 from kill9 import Violation  # noqa: E402
+from options import arguments, checked  # noqa: E402
 from pages import PAGE, Pages  # noqa: E402
 from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 
@@ -334,14 +335,9 @@ class Campaign:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Bit flips; see the head of this file.")
-    parser.add_argument("--flips", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser = arguments("Bit flips", "flips")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    parser.add_argument("--sessionctl", type=Path, help="default: beside the binary")
-    options = parser.parse_args()
-    options.sessionctl = options.sessionctl or options.binary.parent / "sessionctl"
+    options = checked(parser)
     print(f"seed {options.seed}, {options.flips} flips", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sessiond-bitflips-")).resolve()
     campaign, started = Campaign(options, folder), time.monotonic()

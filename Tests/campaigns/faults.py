@@ -15,7 +15,6 @@ import argparse
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,7 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import kill9
-from daemon import BINARY, Daemon, StartFailed
+import options
+from daemon import Daemon, StartFailed
 from kill9 import Violation
 from wire import Answer, NoAnswer
 
@@ -194,13 +194,10 @@ class FaultCampaign:
                 print(f"{self.cases} faults, {self.acknowledged} changes acknowledged", flush=True)
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--cases", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+def arguments(what: str) -> argparse.ArgumentParser:
+    """The options of a campaign of faults."""
+    parser = options.arguments(what, "cases")
     parser.add_argument("--writers", type=int, default=8)
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    parser.add_argument("--sessionctl", type=Path, help="default: beside the binary")
     return parser
 
 
@@ -220,13 +217,3 @@ def run(campaign: FaultCampaign) -> int:
         f"none happened), {campaign.acknowledged} changes acknowledged; seed {campaign.options.seed}"
     )
     return 0
-
-
-def checked(options: argparse.Namespace) -> argparse.Namespace:
-    """The options with the programs' defaults; ends the process when one is missing."""
-    options.sessionctl = options.sessionctl or options.binary.parent / "sessionctl"
-    for program in (options.binary, options.sessionctl):
-        if not program.exists():
-            print(f"{program} is missing: build it, or name another one", file=sys.stderr)
-            sys.exit(2)
-    return options

@@ -30,7 +30,8 @@ from urllib.parse import unquote_to_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
 
-from daemon import BINARY, Daemon  # noqa: E402
+from daemon import Daemon  # noqa: E402
+from options import arguments, checked  # noqa: E402
 from second_opinion import Opinion, Stream, exchange, judge, other_readings, opinion, stream  # noqa: E402
 from wire import NoAnswer, dial  # noqa: E402
 
@@ -149,14 +150,7 @@ class Campaign:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="HTTP framing; see the head of this file.")
-    parser.add_argument("--requests", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    options = parser.parse_args()
-    if not options.binary.exists():
-        print(f"{options.binary} is missing: build it, or name another one", file=sys.stderr)
-        return 2
+    options = checked(arguments("HTTP framing", "requests", has_control=False))
     print(f"seed {options.seed}", flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sessiond-framing-") as folder:

@@ -24,7 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "outside"))
 
-from faults import Fault, FaultCampaign, arguments, checked, run  # noqa: E402
+from faults import Fault, FaultCampaign, arguments, run  # noqa: E402
+from options import checked  # noqa: E402
 
 MOMENTS = 60
 FULL = ("ENOSPC", "EDQUOT")
@@ -114,7 +115,7 @@ class Campaign(FaultCampaign):
 
 
 def main() -> int:
-    options = checked(arguments("I/O errors; see the head of this file.").parse_args())
+    options = checked(arguments("I/O errors"))
     if shutil.which("strace") is None:
         print("strace is missing: apt-get install strace", file=sys.stderr)
         return 2

@@ -39,7 +39,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "outside"))
 
-from daemon import BINARY, Daemon, StartFailed, path_of  # noqa: E402
+from daemon import Daemon, StartFailed, path_of  # noqa: E402
+from options import arguments, checked  # noqa: E402
 from preload import built  # noqa: E402
 from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 
@@ -638,21 +639,12 @@ class Campaign:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Kills the daemon again and again; see the head of this file.")
-    parser.add_argument("--cycles", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser = arguments("Kills the daemon again and again", "cycles")
     parser.add_argument("--writers", type=int, default=16)
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    parser.add_argument("--sessionctl", type=Path, help="default: beside the binary")
     parser.add_argument("--verify-every", type=int, default=10, metavar="CYCLES")
     parser.add_argument("--no-verify", action="store_true", help="leave out what needs sessionctl")
-    options = parser.parse_args()
-    options.sessionctl = options.sessionctl or options.binary.parent / "sessionctl"
+    options = checked(parser)
     needed = [options.binary] if options.no_verify else [options.binary, options.sessionctl]
-    for program in needed:
-        if not program.exists():
-            print(f"{program} is missing: build it, or name another one", file=sys.stderr)
-            return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"seed {options.seed}, {options.cycles} cycles, {options.writers} writers")
     # Programs of different builds may not read each other's files.

@@ -26,9 +26,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
 
-from daemon import BINARY, Daemon, path_of  # noqa: E402
+from daemon import Daemon, path_of  # noqa: E402
 from kill9 import KEYS, Change, State, make_change, state_of, version_of  # noqa: E402
 from linearity import Inexplicable, Look, Write, explain  # noqa: E402
+from options import arguments, checked  # noqa: E402
 from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 
 SESSIONS = 20
@@ -268,16 +269,10 @@ class Campaign:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Consistency; see the head of this file.")
-    parser.add_argument("--operations", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser = arguments("Consistency", "operations", has_control=False)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--readers", type=int, default=8)
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    options = parser.parse_args()
-    if not options.binary.exists():
-        print(f"{options.binary} is missing: build it, or name another one", file=sys.stderr)
-        return 2
+    options = checked(parser)
     print(f"seed {options.seed}", flush=True)
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="sessiond-linearizable-"))

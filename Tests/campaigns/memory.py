@@ -20,7 +20,6 @@ import random
 import resource
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +29,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "outside"))
 
 from daemon import Daemon  # noqa: E402
-from faults import Fault, FaultCampaign, arguments, checked, run  # noqa: E402
+from faults import Fault, FaultCampaign, arguments, run  # noqa: E402
 from kill9 import Violation  # noqa: E402
+from options import checked  # noqa: E402
 from preload import built  # noqa: E402
 from wire import dial  # noqa: E402
 
@@ -148,7 +148,7 @@ class Campaign(FaultCampaign):
 
 
 def main() -> int:
-    options = checked(arguments("Memory; see the head of this file.").parse_args())
+    options = checked(arguments("Memory"))
     if shutil.which("cc") is None or shutil.which("prlimit") is None:
         print("cc and prlimit are needed", file=sys.stderr)
         return 2

@@ -35,8 +35,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "outside"))
 
-from daemon import BINARY, Daemon, StartFailed, path_of  # noqa: E402
+from daemon import Daemon, StartFailed, path_of  # noqa: E402
 from kill9 import Change, State, make_change  # noqa: E402
+from options import arguments, checked  # noqa: E402
 from preload import built  # noqa: E402
 from wire import Wire, request_bytes  # noqa: E402
 
@@ -353,17 +354,13 @@ class Campaign:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Power cuts; see the head of this file.")
-    parser.add_argument("--states", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser = arguments("Power cuts", "states")
     parser.add_argument("--writers", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=0.5, help="how long the clients work, three times")
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    parser.add_argument("--sessionctl", type=Path, default=BINARY.with_name("sessionctl"))
     parser.add_argument(
         "--ignore-syncs", action="store_true", help="take no sync for one, to see that the campaign finds what it looks for"
     )
-    options = parser.parse_args()
+    options = checked(parser)
     print(f"seed {options.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sessiond-powercut-"))
     try:

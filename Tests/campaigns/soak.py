@@ -38,9 +38,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "outside"))
 
 import control  # noqa: E402
-from daemon import BINARY, Daemon, path_of  # noqa: E402
+from daemon import Daemon, path_of  # noqa: E402
 from feeds import EVENTS, Feed  # noqa: E402
 from kill9 import KEYS  # noqa: E402
+from options import arguments, checked  # noqa: E402
 from wire import NoAnswer, Wire, dial, request_bytes  # noqa: E402
 
 MEGABYTE = 1 << 20
@@ -344,17 +345,7 @@ def size_of(folder: Path) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Everything for a long time; see the head of this file.")
-    parser.add_argument("--seconds", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--binary", type=Path, default=BINARY)
-    parser.add_argument("--sessionctl", type=Path, help="default: beside the binary")
-    options = parser.parse_args()
-    options.sessionctl = options.sessionctl or options.binary.parent / "sessionctl"
-    for program in (options.binary, options.sessionctl):
-        if not program.exists():
-            print(f"{program} is missing: build it, or name another one", file=sys.stderr)
-            return 2
+    options = checked(arguments("Everything for a long time", "seconds"))
     control.CONTROL = options.sessionctl
     print(f"seed {options.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sessiond-soak-"))
