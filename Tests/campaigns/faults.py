@@ -45,6 +45,8 @@ class Fault:
     answers: frozenset[int] = frozenset({500, 503, 507})
     # What it must have written when it ends by itself, one of these.
     reasons: tuple[str, ...] = ()
+    # Whether it may keep every answer from arriving: then the daemon isn't asked whether it is ready, but says so.
+    may_silence: bool = False
     # Whether it may end by a signal, if it says so: the runtime ends a process that gets no memory.
     may_crash: bool = False
     # What is done beside the load.
@@ -87,7 +89,7 @@ class Store(kill9.Campaign):
             "flushIntervalMilliseconds": interval, "mapSizeBytes": 1 << 34, **fault.config.get("storage", {})
         }  # fmt: skip
         try:
-            self.daemon.start()
+            self.daemon.start(is_asked=not fault.may_silence)
         except StartFailed as error:
             self.told = self.daemon.stderr
             if error.status is None:

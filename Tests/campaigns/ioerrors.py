@@ -40,6 +40,8 @@ class Kind:
     weight: int = 1
     # On files of the data directory alone.
     is_data: bool = True
+    # On connections: while all of them fail, no answer arrives.
+    is_wire: bool = False
     lasting: int = MOMENTS
     # What is said of it in other words than the error's.
     words: tuple[str, ...] = ()
@@ -67,9 +69,9 @@ KINDS = [
     Kind("access,faccessat,faccessat2", ("EIO",), 2, lasting=4),
     Kind("ftruncate,fallocate", ("EIO", "ENOSPC", "EINTR"), 1, lasting=2),
     # The network, and what a start needs.
-    Kind("accept4", ("EINTR", "EMFILE", "ENFILE", "ECONNABORTED", "ENOBUFS", "ENOMEM"), 2, is_data=False),
-    Kind("recvfrom", ("EINTR", "EAGAIN", "ECONNRESET", "ENOBUFS"), 1, is_data=False),
-    Kind("sendto,sendmsg", ("EINTR", "EAGAIN", "EPIPE", "ECONNRESET", "ENOBUFS"), 1, is_data=False),
+    Kind("accept4", ("EINTR", "EMFILE", "ENFILE", "ECONNABORTED", "ENOBUFS", "ENOMEM"), 2, is_data=False, is_wire=True),
+    Kind("recvfrom", ("EINTR", "EAGAIN", "ECONNRESET", "ENOBUFS"), 1, is_data=False, is_wire=True),
+    Kind("sendto,sendmsg", ("EINTR", "EAGAIN", "EPIPE", "ECONNRESET", "ENOBUFS"), 1, is_data=False, is_wire=True),
     Kind("epoll_wait", ("EINTR",), 1, is_data=False),
     Kind("openat", ("EIO", "EMFILE", "EINTR"), 1, is_data=False, words=("error while loading shared libraries",)),
     Kind("socket,bind,listen,epoll_create1,eventfd2", ("EMFILE", "ENOBUFS"), 1, is_data=False, lasting=4),
@@ -103,6 +105,7 @@ def draw(chance: random.Random, directory: Path) -> Fault:
         prefix=tuple(command),
         answers=frozenset({507, 503} if code in FULL else {500, 503}),
         reasons=(os.strerror(getattr(errno, code)), *kind.words),
+        may_silence=kind.is_wire and when.endswith("+"),
     )
 
 

@@ -85,12 +85,16 @@ class Daemon:
             command += ["--config", str(path)]
         return command
 
-    def start(self) -> Daemon:
-        """Starts the process and waits until it is ready."""
+    def start(self, *, is_asked: bool = True) -> Daemon:
+        """Starts the process and waits until it is ready: says that it listens, and when asked answers so.
+
+        One whose answers can't arrive is taken at its word: not `is_asked`.
+        """
         self.launch()
         try:
             self._await_listeners()
-            self._await_readiness()
+            if is_asked:
+                self._await_readiness()
         except BaseException:
             self.kill()
             raise
