@@ -72,7 +72,7 @@ KINDS = [
     Kind("accept4", ("EINTR", "EMFILE", "ENFILE", "ECONNABORTED", "ENOBUFS", "ENOMEM"), 2, is_data=False, is_wire=True),
     Kind("recvfrom", ("EINTR", "EAGAIN", "ECONNRESET", "ENOBUFS"), 1, is_data=False, is_wire=True),
     Kind("sendto,sendmsg", ("EINTR", "EAGAIN", "EPIPE", "ECONNRESET", "ENOBUFS"), 1, is_data=False, is_wire=True),
-    Kind("epoll_wait", ("EINTR",), 1, is_data=False),
+    Kind("epoll_wait,epoll_pwait", ("EINTR",), 1, is_data=False),
     Kind("openat", ("EIO", "EMFILE", "EINTR"), 1, is_data=False, words=("error while loading shared libraries",)),
     Kind("socket,bind,listen,epoll_create1,eventfd2", ("EMFILE", "ENOBUFS"), 1, is_data=False, lasting=4),
     Kind("clone3", ("EAGAIN", "ENOMEM"), 1, is_data=False, lasting=8, words=NO_THREAD),
