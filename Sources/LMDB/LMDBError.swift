@@ -30,8 +30,12 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// Whether LMDB found its own pages damaged.
   public var isDamage: Bool {
-    code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_PANIC || code == MDB_INVALID
+    code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID
   }
+
+  /// Whether the environment has refused everything since a commit failed half-way (lmdb.h, MDB_PANIC). What is on disk
+  /// is whole: it is found when the environment is opened anew.
+  public var isAftermath: Bool { code == MDB_PANIC }
 
   /// One line: what was tried, LMDB's reason, and what to do.
   public var description: String {
@@ -47,7 +51,8 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     case MDB_READERS_FULL: "too many read transactions at once; raise maximumReaders or look for stuck readers"
     case MDB_VERSION_MISMATCH: "the files belong to another version of LMDB"
     case MDB_INVALID: "the file is not an LMDB database; restore the directory from a backup"
-    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC:
+    case MDB_PANIC: "a commit failed before; restart, which recovers"
+    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND:
       "the database is damaged; run sessionctl verify and restore it from a backup"
     case 28: "the disk is full; make room"  // ENOSPC
     case 122: "the disk quota is used up; make room"  // EDQUOT

@@ -116,7 +116,7 @@ extension SessionStore {
     do throws(ProjectionsError) {
       return try snapshots.sessions(of: customer, in: tenant.id)
     } catch {
-      throw .projections(error)
+      throw StoreError(error)
     }
   }
 

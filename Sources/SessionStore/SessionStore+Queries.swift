@@ -32,7 +32,7 @@ extension SessionStore {
         return Document(version: view.version, json: json, isTouchDue: isTouchDue)
       }
     } catch {
-      throw .projections(error)
+      throw StoreError(error)
     }
   }
 }

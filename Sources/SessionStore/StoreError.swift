@@ -18,6 +18,8 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The store's error for one of the layers below.
   init(_ error: any Error) {
     switch error {
+    case EventLogError.storage(let error) where error.isAftermath: self = .closed
+    case ProjectionsError.storage(let error) where error.isAftermath: self = .closed
     case let error as StoreError: self = error
     case let error as EventLogError: self = .log(error)
     case let error as ProjectionsError: self = .projections(error)

@@ -1,9 +1,11 @@
-import LMDB
+import EventLog
 import Platform
+import Projections
 import SessionModel
 import Testing
 import TestSupport
 
+@testable import LMDB
 @testable import SessionStore
 
 @Suite("a store on disk") struct SessionStoreTests {
@@ -22,6 +24,16 @@ import TestSupport
         == #"{"sessionId":"s1","cartId":"new","metadata":{"version":2,"createdAt":"2026-01-01T00:00:00.000Z","#
         + #""modifiedAt":"2026-01-01T00:00:01.500Z"}}"#)
     #expect(try test.document("s2") == nil)
+  }
+
+  @Test("what LMDB refuses after a commit that failed half-way is a store that is closed, and no damage")
+  func aftermath() {
+    // lmdb.h: MDB_PANIC.
+    let refusal = LMDBError(code: -30795, operation: "begin a read transaction")
+    #expect(!refusal.isDamage)
+    #expect(refusal.advice.contains("restart"))
+    #expect(StoreError(ProjectionsError.storage(refusal)) == .closed)
+    #expect(StoreError(EventLogError.storage(refusal)) == .closed)
   }
 
   @Test("the document is left out when its version is known")
