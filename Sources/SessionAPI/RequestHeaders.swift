@@ -34,28 +34,34 @@ struct RequestHeaders {
     if let key = exchange.header(.idempotencyKey) {
       guard (1...Self.maximumKeyBytes).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
       else { throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes") }
-      idempotencyKey = fingerprint(Array(key.utf8))
+      idempotencyKey = Fingerprint(key.withBytes { sha256($0) })
     }
   }
 
   /// What tells this request from others: caller, method, target, conditions and body. Zero bytes keep the parts apart.
   func mark(_ exchange: HTTPExchange, actor: String, sessionID: SessionID) -> RequestMark {
-    var parts: [UInt8] = []
-    parts.reserveCapacity(exchange.body.count + exchange.target.count + 256)
-    for part in [Array(actor.utf8), Array(exchange.methodName.utf8), Array(sessionID.description.utf8)] {
-      parts.append(contentsOf: part)
-      parts.append(0)
+    var head: [UInt8] = []
+    head.reserveCapacity(256)
+    for part in [actor, exchange.methodName, sessionID.description] {
+      part.withBytes { head.append(copying: $0) }
+      head.append(0)
     }
-    parts.append(contentsOf: exchange.target)
-    parts.append(0)
-    parts.append(contentsOf: conditions)
-    parts.append(contentsOf: exchange.body)
-    return RequestMark(fingerprint: fingerprint(parts), key: idempotencyKey)
+    head.append(contentsOf: exchange.target)
+    head.append(0)
+    head.append(contentsOf: conditions)
+    let body = exchange.body
+    var hasher = DigestHasher()
+    hasher.update(head.span)
+    hasher.update(body.span)
+    return RequestMark(fingerprint: Fingerprint(hasher.finish()), key: idempotencyKey)
   }
+}
 
-  private func fingerprint(_ bytes: [UInt8]) -> Fingerprint {
-    let (low, high) = sha256(bytes.span).prefix
-    return Fingerprint(low: low, high: high)
+extension Fingerprint {
+  /// The first half of a digest.
+  fileprivate init(_ digest: Digest) {
+    let (low, high) = digest.prefix
+    self.init(low: low, high: high)
   }
 }
 

@@ -10,10 +10,14 @@ struct RequestQuery: Equatable {
 
   /// Takes a query apart, without its question mark. Throws when an escape is broken or a parameter comes twice.
   init(_ query: ArraySlice<UInt8>) throws(RequestTarget.Problem) {
-    for parameter in query.split(separator: UInt8(ascii: "&")) {
-      let pair = parameter.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      guard let name = percentDecoded(pair[0]) else { throw .invalid("query: holds a broken percent escape") }
-      guard let value = percentDecoded(pair.count == 2 ? pair[1] : []) else {
+    var rest = query
+    while !rest.isEmpty {
+      let parameter = rest.prefix { $0 != UInt8(ascii: "&") }
+      rest = rest[parameter.endIndex...].dropFirst()
+      guard !parameter.isEmpty else { continue }
+      let encodedName = parameter.prefix { $0 != UInt8(ascii: "=") }
+      guard let name = percentDecoded(encodedName) else { throw .invalid("query: holds a broken percent escape") }
+      guard let value = percentDecoded(parameter[encodedName.endIndex...].dropFirst()) else {
         throw .invalid("\(name): must be URL-encoded UTF-8")
       }
       guard parameters.updateValue(value, forKey: name) == nil else { throw .invalid("\(name): is given twice") }
@@ -24,11 +28,11 @@ struct RequestQuery: Equatable {
   func text(_ name: String) -> String? { parameters[name] }
 
   /// Whether the query asks for a session's past.
-  var asksForPast: Bool { parameters["version"] != nil || parameters["asOf"] != nil }
+  var asksForPast: Bool { text("version") != nil || text("asOf") != nil }
 
   /// Whether the query says `upsert=true`. Throws when it says something that is neither that nor `false`.
   func isUpsert() throws(RequestTarget.Problem) -> Bool {
-    switch parameters["upsert"] {
+    switch text("upsert") {
     case nil, "false": return false
     case "true": return true
     default: throw .invalid("upsert: must be true or false")
@@ -39,7 +43,7 @@ struct RequestQuery: Equatable {
   func number<Number: FixedWidthInteger>(
     _ name: String, in range: ClosedRange<Number>
   ) throws(RequestTarget.Problem) -> Number? {
-    guard let text = parameters[name] else { return nil }
+    guard let text = text(name) else { return nil }
     guard let number = Number(text), range.contains(number) else {
       throw .invalid("\(name): must be a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
@@ -48,7 +52,7 @@ struct RequestQuery: Equatable {
 
   /// A point in time, nil when the parameter isn't there. Throws when it isn't RFC 3339.
   func instant(_ name: String) throws(RequestTarget.Problem) -> Instant? {
-    guard let text = parameters[name] else { return nil }
+    guard let text = text(name) else { return nil }
     guard let instant = Instant(rfc3339: text) else {
       throw .invalid("\(name): must be a time such as 2026-03-01T14:03:00Z (RFC 3339)")
     }

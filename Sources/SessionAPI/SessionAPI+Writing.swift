@@ -166,16 +166,3 @@ extension APIRequest {
     Origin(actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
   }
 }
-
-/// The answer to a body that isn't JSON by its type, nil when it is, or has none.
-func refusalOfType(_ exchange: HTTPExchange) -> HTTPResponse? {
-  guard let type = exchange.header(.contentType), !isJSON(type) else { return nil }
-  let fields = [HTTPResponse.Field(.accept, "application/json")]
-  return AnswerFactory.error(415, "The body must be application/json", fields: fields)
-}
-
-/// Whether a content type is JSON: `application/json`, or a type with the suffix `+json` (RFC 6839).
-private func isJSON(_ contentType: String) -> Bool {
-  let type = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
-  return type == "application/json" || (type.hasPrefix("application/") && type.hasSuffix("+json"))
-}
