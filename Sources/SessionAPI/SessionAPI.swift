@@ -146,14 +146,26 @@ public final class SessionAPI: HTTPHandler {
 /// Who is told of each request as it is answered, on the thread that answers it.
 public typealias AccessLog = @Sendable (AccessRecord) -> Void
 
-/// A request that is understood and authorised.
-struct APIRequest {
+/// A request that is understood and authorised. It never changes, so that all who have to do with it share one.
+final class APIRequest: Sendable {
   let exchange: HTTPExchange
   let responder: Responder
   let target: RequestTarget
   let operation: Operation
   let caller: Caller
   let session: SessionID
+
+  init(
+    exchange: HTTPExchange, responder: Responder, target: RequestTarget, operation: Operation, caller: Caller,
+    session: SessionID
+  ) {
+    self.exchange = exchange
+    self.responder = responder
+    self.target = target
+    self.operation = operation
+    self.caller = caller
+    self.session = session
+  }
 }
 
 extension Route {

@@ -1,17 +1,17 @@
-/// A request to change one session.
-public struct Command: Sendable {
+/// A request to change one session. It never changes, so that all who have to do with it share one.
+public final class Command: Sendable {
   /// The session.
-  public var sessionID: SessionID
+  public let sessionID: SessionID
   /// What is asked for.
-  public var action: Action
+  public let action: Action
   /// What the caller believes about the session.
-  public var precondition: Precondition
+  public let precondition: Precondition
   /// Whether the caller has shown to be the customer whose context it changes.
-  public var customerProof: CustomerProof
+  public let customerProof: CustomerProof
   /// What tells the request from others, nil when it is not a caller's own and can't be sent again.
-  public var request: RequestMark?
+  public let request: RequestMark?
   /// Who asks.
-  public var origin: Origin
+  public let origin: Origin
 
   /// A command with all its parts.
   public init(

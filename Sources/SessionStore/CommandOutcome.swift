@@ -26,10 +26,19 @@ enum WriterTask: Sendable {
 }
 
 /// A task on its way to the writer.
-struct PendingCommand: Sendable {
+final class PendingCommand: Sendable {
   let tenant: TenantID
   let task: WriterTask
   /// Unpredictable bytes for the event's payload digest, made where there is time for it.
   let salt: [UInt8]
   let completion: @Sendable (CommandOutcome) -> Void
+
+  init(
+    tenant: TenantID, task: WriterTask, salt: [UInt8], completion: @escaping @Sendable (CommandOutcome) -> Void
+  ) {
+    self.tenant = tenant
+    self.task = task
+    self.salt = salt
+    self.completion = completion
+  }
 }

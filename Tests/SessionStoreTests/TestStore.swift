@@ -101,7 +101,7 @@ final class TestStore {
 
 extension Command {
   /// A command on that session; `mark` tells requests apart.
-  init(
+  convenience init(
     _ session: String, _ action: Action, naming version: Int64? = nil, mark: UInt64 = .random(in: 0 ... .max),
     key: UInt64? = nil
   ) {

@@ -223,9 +223,12 @@ final class Simulation {
       var (tenant, task) = (tenant, task)
       switch (doctored, task) {
       case (.tenantMixed?, _) where random.chance(50): tenant = random.pick(Self.tenants)
-      case (.markLost?, .change(var command)):
-        command.request = RequestMark(fingerprint: random.fingerprint())
-        task = .change(command)
+      case (.markLost?, .change(let command)):
+        task = .change(
+          Command(
+            sessionID: command.sessionID, action: command.action, precondition: command.precondition,
+            customerProof: command.customerProof, request: RequestMark(fingerprint: random.fingerprint()),
+            origin: command.origin))
       default: break
       }
       let pending = PendingCommand(tenant: tenant, task: task, salt: random.bytes(Frame.saltByteCount)) { outcome in
