@@ -6,11 +6,30 @@ extension SnapshotView {
   ///
   /// Made straight from the stored bytes, since this is the path that is read most.
   public func appendDocument(of sessionID: SessionID, to json: inout [UInt8]) throws(DamagedRecord) {
-    // A field's head of 3 bytes becomes its name, comma, colon and quotes, of at most 20; all else grows less.
-    let maximum = 256 + jsonStringBytes(upTo: sessionID.description.utf8.count) + 8 * fields.count
+    let maximum = try documentBytes(idBytes: sessionID.description.utf8.count)
     try json.append(addingCapacity: maximum) { output throws(DamagedRecord) in
       try appendDocument(of: sessionID, to: &output)
     }
+  }
+
+  /// How long the document is at most. Worth a walk over the fields: a bound that needs none would ask the allocator for
+  /// several times as much, which it is slow to give.
+  private func documentBytes(idBytes: Int) throws(DamagedRecord) -> Int {
+    // All that stands around the fields, with the longest version.
+    var count = 160 + jsonStringBytes(upTo: idBytes)
+    var reader = RecordReader(fields)
+    while !reader.isAtEnd {
+      guard try reader.integer(UInt8.self) == FieldTag.allAttributes else {
+        // Comma, name and colon are 18 bytes or less.
+        count += 18 + jsonStringBytes(upTo: try reader.bytes(Int(reader.integer(UInt16.self))).count)
+        continue
+      }
+      for _ in 0..<(try reader.integer(UInt16.self)) {
+        count += 2 + jsonStringBytes(upTo: try reader.bytes(Int(reader.integer(UInt16.self))).count)
+        count += try reader.bytes(Int(reader.integer(UInt32.self))).count
+      }
+    }
+    return count
   }
 
   @_lifetime(json: copy json)
