@@ -45,32 +45,38 @@ public enum Frame {
     precondition(salt.count == saltByteCount)
     let name = tenant.description.utf8
     let session = event.sessionID.description.utf8
-    var secret: [UInt8] = []
-    secret.reserveCapacity(256)
-    secret.append(copying: salt)
-    EventPayload(changes: event.changes, origin: event.origin, request: event.request).append(to: &secret)
+    let payload = EventPayload(changes: event.changes, origin: event.origin, request: event.request)
+    let headerEnd = fixedEnd + name.count + session.count
+    let secretStart = headerEnd + 2 * Digest.byteCount
 
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(fixedEnd + name.count + session.count + 2 * Digest.byteCount + secret.count)
-    bytes.appendLittleEndian(UInt64(0))
-    bytes.append(format)
-    bytes.append(event.kind.rawValue)
-    bytes.appendLittleEndian(UInt16(0))
-    bytes.appendLittleEndian(event.life)
-    bytes.appendLittleEndian(event.version)
-    bytes.appendLittleEndian(event.position)
-    bytes.appendLittleEndian(event.previousPosition)
-    bytes.appendLittleEndian(event.recordedAt.microseconds)
-    bytes.append(UInt8(name.count))
-    bytes.append(UInt8(session.count))
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: session)
-    sha256(secret.span).append(to: &bytes)
-    let chain = chain(after: previousChain, bytes.span.extracting(headerStart..<bytes.count))
-    chain.append(to: &bytes)
-    bytes.append(contentsOf: secret)
+    bytes.append(addingCapacity: secretStart + saltByteCount + payload.byteCount) { bytes in
+      bytes.appendLittleEndian(UInt64(0))
+      bytes.append(format)
+      bytes.append(event.kind.rawValue)
+      bytes.appendLittleEndian(UInt16(0))
+      bytes.appendLittleEndian(event.life)
+      bytes.appendLittleEndian(event.version)
+      bytes.appendLittleEndian(event.position)
+      bytes.appendLittleEndian(event.previousPosition)
+      bytes.appendLittleEndian(event.recordedAt.microseconds)
+      bytes.append(UInt8(name.count))
+      bytes.append(UInt8(session.count))
+      tenant.description.withBytes { bytes.append(copying: $0) }
+      event.sessionID.description.withBytes { bytes.append(copying: $0) }
+      // The digests and the checksum need what stands behind them.
+      Digest.zero.append(to: &bytes)
+      Digest.zero.append(to: &bytes)
+      bytes.append(copying: salt)
+      payload.append(to: &bytes)
+    }
+    let payloadDigest = sha256(bytes.span.extracting(secretStart..<bytes.count))
+    bytes.store(payloadDigest, at: headerEnd)
+    let chain = chain(after: previousChain, bytes.span.extracting(headerStart..<headerEnd + Digest.byteCount))
+    bytes.store(chain, at: headerEnd + Digest.byteCount)
     let key = LogSchema.key(tenant, event.position)
-    bytes.storeLittleEndian(checksum(bytes.span.extracting(8..<bytes.count), seed: checksum(key.span)), at: 0)
+    let checksum = checksum(bytes.span.extracting(8..<bytes.count), seed: checksum(key.span))
+    bytes.storeLittleEndian(checksum, at: 0)
     return (bytes, chain)
   }
 
@@ -171,16 +177,28 @@ public struct FrameView: ~Escapable {
     Frame.chain(after: previous, bytes.extracting(Frame.headerStart..<headerEnd + Digest.byteCount)) == chain
   }
 
-  /// The event that the record holds; without changes and origin when they were erased. Throws when it can't be one.
-  public func event() throws(DamagedRecord) -> Event {
-    guard let kind = Event.Kind(rawValue: kind) else { throw DamagedRecord("there is no event type \(kind)") }
+  /// The session. Throws when the record's text can't be the id of one.
+  public func session() throws(DamagedRecord) -> SessionID {
     guard let name = String(validating: sessionID), let session = SessionID(name) else {
       throw DamagedRecord("the session id can't be one")
     }
+    return session
+  }
+
+  /// The event that the record holds; without changes and origin when they were erased. Throws when it can't be one.
+  public func event() throws(DamagedRecord) -> Event { try event(of: session(), hasOrigin: true) }
+
+  /// The event as far as it is folded: without who asked for it. Throws when it can't be one.
+  ///
+  /// - Parameter session: the session whose id the record holds.
+  public func event(of session: SessionID) throws(DamagedRecord) -> Event { try event(of: session, hasOrigin: false) }
+
+  private func event(of session: SessionID, hasOrigin: Bool) throws(DamagedRecord) -> Event {
+    guard let kind = Event.Kind(rawValue: kind) else { throw DamagedRecord("there is no event type \(kind)") }
     let payload =
       isErased
       ? EventPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)
-      : try EventPayload(format1: secret.extracting(Frame.saltByteCount..<secret.count))
+      : try EventPayload(format1: secret.extracting(Frame.saltByteCount..<secret.count), hasOrigin: hasOrigin)
     return Event(
       position: position, previousPosition: previousPosition, life: life, version: version, recordedAt: recordedAt,
       sessionID: session, kind: kind, changes: payload.changes, origin: payload.origin, request: payload.request)

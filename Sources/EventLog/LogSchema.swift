@@ -21,11 +21,13 @@ public enum LogSchema {
 
   /// The key of a tenant's record at `position`.
   public static func key(_ tenant: TenantID, _ position: UInt64) -> [UInt8] {
+    let name = tenant.description
     var key: [UInt8] = []
-    key.reserveCapacity(tenant.description.utf8.count + 9)
-    key.append(contentsOf: tenant.description.utf8)
-    key.append(0)
-    key.appendBigEndian(position)
+    key.append(addingCapacity: name.utf8.count + 9) { key in
+      name.withBytes { key.append(copying: $0) }
+      key.append(0)
+      key.appendLittleEndian(position.byteSwapped)
+    }
     return key
   }
 

@@ -63,25 +63,25 @@ extension [UInt8] {
   /// Appends the bytes of `span`.
   @inlinable
   public mutating func append(copying span: Span<UInt8>) {
-    unsafe span.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    append(addingCapacity: span.count) { $0.append(copying: span) }
   }
 
   /// Appends the bytes of `text`: no reference is counted and no text converted.
   @inlinable
   public mutating func append(_ text: StaticString) {
-    unsafe append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    append(addingCapacity: text.utf8CodeUnitCount) { $0.append(text) }
   }
 
   /// Appends `value`, least significant byte first.
   @inlinable
   public mutating func appendLittleEndian<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-    unsafe Swift.withUnsafeBytes(of: value.littleEndian) { unsafe append(contentsOf: $0) }
+    append(addingCapacity: MemoryLayout<Value>.size) { $0.appendLittleEndian(value) }
   }
 
   /// Appends `value`, most significant byte first, so that the bytes sort as the numbers do.
   @inlinable
   public mutating func appendBigEndian<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-    unsafe Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
+    appendLittleEndian(value.byteSwapped)
   }
 
   /// Replaces the bytes at `offset` by `value`, least significant byte first; traps when it reaches past the end.
@@ -104,6 +104,18 @@ extension OutputSpan where Element == UInt8 {
         unsafe (to + count).initialize(from: from, count: source.count)
         count += source.count
       }
+    }
+  }
+
+  /// Appends `value`, least significant byte first; traps when there is no room for it.
+  @inlinable
+  @_lifetime(self: copy self)
+  public mutating func appendLittleEndian<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
+    precondition(MemoryLayout<Value>.size <= freeCapacity)
+    unsafe withUnsafeMutableBufferPointer { target, count in
+      unsafe UnsafeMutableRawBufferPointer(target)
+        .storeBytes(of: value.littleEndian, toByteOffset: count, as: Value.self)
+      count += MemoryLayout<Value>.size
     }
   }
 

@@ -29,6 +29,12 @@ public struct Digest: Hashable, Sendable {
 
   /// Appends the digest's 32 bytes.
   public func append(to bytes: inout [UInt8]) {
+    bytes.append(addingCapacity: Digest.byteCount) { append(to: &$0) }
+  }
+
+  /// Appends the digest's 32 bytes; traps when there is no room for them.
+  @_lifetime(bytes: copy bytes)
+  public func append(to bytes: inout OutputSpan<UInt8>) {
     bytes.appendLittleEndian(word0)
     bytes.appendLittleEndian(word1)
     bytes.appendLittleEndian(word2)
@@ -38,7 +44,6 @@ public struct Digest: Hashable, Sendable {
   /// The digest's 32 bytes.
   public var bytes: [UInt8] {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(Digest.byteCount)
     append(to: &bytes)
     return bytes
   }
@@ -60,6 +65,15 @@ public struct Digest: Hashable, Sendable {
 
   /// The digest in lower-case hexadecimal, as tools print it.
   public var hexadecimal: String { Platform.hexadecimal(bytes.span) }
+}
+
+extension [UInt8] {
+  /// Replaces the bytes at `offset` by those of `digest`; traps when it reaches past the end.
+  public mutating func store(_ digest: Digest, at offset: Int) {
+    precondition(offset >= 0 && count - offset >= Digest.byteCount)
+    // A digest is its 32 bytes in memory, see `DigestHasher.update(_:)`.
+    unsafe withUnsafeMutableBytes { unsafe $0.storeBytes(of: digest, toByteOffset: offset, as: Digest.self) }
+  }
 }
 
 /// The SHA-256 digest (FIPS 180-4) of `bytes`.

@@ -28,7 +28,8 @@ import TestSupport
 
   private func encode(_ payload: EventPayload) -> [UInt8] {
     var bytes: [UInt8] = []
-    payload.append(to: &bytes)
+    bytes.append(addingCapacity: payload.byteCount) { payload.append(to: &$0) }
+    #expect(bytes.count == payload.byteCount)
     return bytes
   }
 

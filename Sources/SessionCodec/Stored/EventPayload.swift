@@ -19,8 +19,16 @@ public struct EventPayload: Equatable, Sendable {
   // Format 1: u8 what follows (1: a request's fingerprint, 2: its key's too), 16 bytes each; actor, request id and trace
   // parent, each behind a u16 length; then the changed fields up to the end (FieldList).
 
-  /// Appends the payload's bytes in the newest format.
-  public func append(to bytes: inout [UInt8]) {
+  /// How many bytes ``append(to:)`` appends.
+  public var byteCount: Int {
+    let requestBytes = request.map { $0.key == nil ? 16 : 32 } ?? 0
+    let originBytes = origin.actor.utf8.count + origin.requestID.utf8.count + origin.traceParent.utf8.count
+    return 1 + requestBytes + 6 + originBytes + changes.storedByteCount
+  }
+
+  /// Appends the payload's bytes in the newest format; traps when there is no room for ``byteCount``.
+  @_lifetime(bytes: copy bytes)
+  public func append(to bytes: inout OutputSpan<UInt8>) {
     if let request {
       bytes.append(request.key == nil ? 1 : 2)
       bytes.append(request.fingerprint)
@@ -35,7 +43,9 @@ public struct EventPayload: Equatable, Sendable {
   }
 
   /// Reads the bytes of a payload of format 1. Throws when they can't be one.
-  public init(format1 bytes: Span<UInt8>) throws(DamagedRecord) {
+  ///
+  /// - Parameter hasOrigin: whether it is wanted who asked; otherwise the origin's texts stay empty.
+  public init(format1 bytes: Span<UInt8>, hasOrigin: Bool = true) throws(DamagedRecord) {
     var reader = RecordReader(bytes)
     switch try reader.integer(UInt8.self) {
     case 0:
@@ -48,9 +58,14 @@ public struct EventPayload: Equatable, Sendable {
     case let other:
       throw DamagedRecord("there is no request mark of kind \(other)")
     }
-    let actor = try reader.text()
-    let requestID = try reader.text()
-    origin = Origin(actor: actor, requestID: requestID, traceParent: try reader.text())
+    if hasOrigin {
+      let actor = try reader.text()
+      let requestID = try reader.text()
+      origin = Origin(actor: actor, requestID: requestID, traceParent: try reader.text())
+    } else {
+      for _ in 0..<3 { _ = try reader.bytes(Int(reader.integer(UInt16.self))) }
+      origin = Origin(actor: "")
+    }
     changes = try reader.fields()
   }
 }

@@ -18,7 +18,38 @@ enum FieldTag {
   static let cleared: UInt16 = 0xffff
 }
 
-extension [UInt8] {
+extension ContextChanges {
+  /// How many bytes ``Swift/OutputSpan/appendFields(_:)`` appends for them.
+  var storedByteCount: Int {
+    var count = 0
+    for change in fields { count += 3 + (change.value?.utf8.count ?? 0) }
+    switch attributes {
+    case .unchanged: break
+    case .replaced(let attributes): count += 3 + attributes.reduce(0) { $0 + $1.storedByteCount }
+    case .set(let attribute): count += 1 + attribute.storedByteCount
+    case .removed(let name): count += 3 + name.utf8.count
+    }
+    return count
+  }
+}
+
+extension SessionContext {
+  /// How many bytes ``Swift/OutputSpan/appendFields(_:)`` appends for it.
+  var storedByteCount: Int {
+    var count = 0
+    for field in Field.allCases {
+      if let value = self[field] { count += 3 + value.utf8.count }
+    }
+    return attributes.isEmpty ? count : 3 + attributes.reduce(count) { $0 + $1.storedByteCount }
+  }
+}
+
+extension Attribute {
+  fileprivate var storedByteCount: Int { 6 + name.utf8.count + value.count }
+}
+
+extension OutputSpan<UInt8> {
+  @_lifetime(self: copy self)
   mutating func appendFields(_ changes: ContextChanges) {
     for change in changes.fields {
       append(change.field.rawValue)
@@ -38,6 +69,7 @@ extension [UInt8] {
     }
   }
 
+  @_lifetime(self: copy self)
   mutating func appendFields(_ context: SessionContext) {
     for field in Field.allCases {
       guard let value = context[field] else { continue }
@@ -47,16 +79,18 @@ extension [UInt8] {
     if !context.attributes.isEmpty { appendAttributes(context.attributes) }
   }
 
+  @_lifetime(self: copy self)
   private mutating func appendAttributes(_ attributes: [Attribute]) {
     append(FieldTag.allAttributes)
     appendLittleEndian(UInt16(attributes.count))
     for attribute in attributes { appendAttribute(attribute) }
   }
 
+  @_lifetime(self: copy self)
   private mutating func appendAttribute(_ attribute: Attribute) {
     appendText(attribute.name)
     appendLittleEndian(UInt32(attribute.value.count))
-    append(contentsOf: attribute.value)
+    append(copying: attribute.value.span)
   }
 }
 

@@ -59,15 +59,15 @@ struct RecordReader: ~Escapable {
   }
 }
 
-extension [UInt8] {
+extension OutputSpan<UInt8> {
   /// Appends a text behind its length as a 16-bit number; texts are limited far below that when they come in.
+  @_lifetime(self: copy self)
   mutating func appendText(_ text: String) {
-    text.withBytes { bytes in
-      appendLittleEndian(UInt16(bytes.count))
-      append(copying: bytes)
-    }
+    appendLittleEndian(UInt16(text.utf8.count))
+    text.withBytes { append(copying: $0) }
   }
 
+  @_lifetime(self: copy self)
   mutating func append(_ fingerprint: Fingerprint) {
     appendLittleEndian(fingerprint.low)
     appendLittleEndian(fingerprint.high)

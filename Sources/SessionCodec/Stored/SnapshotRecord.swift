@@ -27,28 +27,30 @@ public enum SnapshotRecord {
 
   /// The bytes of `session` under `key`.
   public static func encode(_ session: Session, key: Span<UInt8>) -> [UInt8] {
+    let requestBytes = session.acceptedRequests.count * requestByteCount
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(512)
-    bytes.append(format)
-    bytes.append(session.status.rawValue)
-    bytes.append(session.lastRequest == nil ? 0 : 1)
-    bytes.append(UInt8(session.acceptedRequests.count))
-    bytes.appendLittleEndian(session.life)
-    bytes.appendLittleEndian(session.version)
-    bytes.appendLittleEndian(session.lastPosition)
-    bytes.appendLittleEndian(session.eventCount)
-    bytes.appendLittleEndian(session.createdAt.microseconds)
-    bytes.appendLittleEndian(session.modifiedAt.microseconds)
-    bytes.appendLittleEndian(session.activeAt.microseconds)
-    bytes.append(session.lastRequest ?? Fingerprint(low: 0, high: 0))
-    for request in session.acceptedRequests {
-      bytes.appendLittleEndian(request.number)
-      bytes.append(request.key)
-      bytes.append(request.fingerprint)
-      bytes.appendLittleEndian(request.version)
+    bytes.append(addingCapacity: fixedByteCount + requestBytes + session.context.storedByteCount + 8) { bytes in
+      bytes.append(format)
+      bytes.append(session.status.rawValue)
+      bytes.append(session.lastRequest == nil ? 0 : 1)
+      bytes.append(UInt8(session.acceptedRequests.count))
+      bytes.appendLittleEndian(session.life)
+      bytes.appendLittleEndian(session.version)
+      bytes.appendLittleEndian(session.lastPosition)
+      bytes.appendLittleEndian(session.eventCount)
+      bytes.appendLittleEndian(session.createdAt.microseconds)
+      bytes.appendLittleEndian(session.modifiedAt.microseconds)
+      bytes.appendLittleEndian(session.activeAt.microseconds)
+      bytes.append(session.lastRequest ?? Fingerprint(low: 0, high: 0))
+      for request in session.acceptedRequests {
+        bytes.appendLittleEndian(request.number)
+        bytes.append(request.key)
+        bytes.append(request.fingerprint)
+        bytes.appendLittleEndian(request.version)
+      }
+      bytes.appendFields(session.context)
+      bytes.appendLittleEndian(checksum(bytes.span, seed: checksum(key)))
     }
-    bytes.appendFields(session.context)
-    bytes.appendLittleEndian(checksum(bytes.span, seed: checksum(key)))
     return bytes
   }
 

@@ -38,7 +38,7 @@ func fuzzPayload(_ bytes: [UInt8]) {
   do throws(DamagedRecord) {
     let payload = try EventPayload(format1: bytes.span)
     var written: [UInt8] = []
-    payload.append(to: &written)
+    written.append(addingCapacity: payload.byteCount) { payload.append(to: &$0) }
     let again = try EventPayload(format1: written.span)
     require(again == payload, "\(payload) is written, and \(again) is read")
   } catch {
