@@ -67,7 +67,9 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "sessionbench",
-      dependencies: ["EventLog", "LMDB", "Platform", "SessionCodec", "SessionModel", "SessionStore", "TestSupport"],
+      dependencies: [
+        "EventLog", "LMDB", "Platform", "Projections", "SessionCodec", "SessionModel", "SessionStore", "TestSupport",
+      ],
       path: "Tests/Benchmarks/sessionbench", swiftSettings: settings),
     .testTarget(name: "PlatformTests", dependencies: ["Platform", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "LMDBTests", dependencies: ["LMDB", "Platform", "TestSupport"], swiftSettings: settings),

@@ -31,10 +31,12 @@ public struct Publication: Sendable {
     }
   }
 
+  /// Takes in how far `tenant`'s log has been folded.
+  public mutating func setCheckpoint(_ checkpoint: Checkpoint, of tenant: TenantID) { checkpoints[tenant] = checkpoint }
+
   /// Takes in that `event` of `tenant` was folded, with what the index of customers has to know of it.
-  public mutating func note(_ event: Event, of tenant: TenantID, checkpoint: Checkpoint) {
+  public mutating func note(_ event: Event, of tenant: TenantID) {
     eventCount += 1
-    checkpoints[tenant] = checkpoint
     if event.kind == .erased { erase(SessionKey(tenant, event.sessionID)) }
     for change in event.changes.fields where change.field == .customerID {
       guard let customer = change.value else { continue }

@@ -5,7 +5,8 @@
 ///
 /// Takes the state over, so that a caller who gives away its only reference gets it changed in place.
 public func evolve(_ state: consuming Session?, _ event: Event) -> Session {
-  guard var next = state, event.kind != .started else { return begin(event, after: state) }
+  // Taken out, not copied: a state that two hold would be copied when it is changed.
+  guard event.kind != .started, var next = state.take() else { return begin(event, after: state) }
   next.lastPosition = event.position
   next.activeAt = max(next.activeAt, event.recordedAt)
   guard event.kind.movesVersion else { return next }

@@ -31,7 +31,8 @@ struct ProjectionsBuilder {
         var checkpoint = Checkpoint.start
         while true {
           let before = checkpoint.tail.position
-          try fold(tenant, &checkpoint, &round)
+          let limit = Self.eventsPerTransaction
+          round.byteCount += try round.fold.replay(log, of: tenant, after: &checkpoint, limit: limit)
           guard checkpoint.tail.position > before else { break }
           progress(checkpoint.tail.position - before)
           if round.byteCount >= Self.bytesPerFlush || round.fold.sessionCount >= Self.sessionsPerFlush { try flush() }
@@ -53,22 +54,5 @@ struct ProjectionsBuilder {
     init(over current: @escaping (SessionKey) throws(ProjectionsError) -> Session? = { _ in nil }) {
       fold = Fold(over: current)
     }
-  }
-
-  private func fold(_ tenant: TenantID, _ checkpoint: inout Checkpoint, _ round: inout Round) throws {
-    var failure: ProjectionsError?
-    let start = checkpoint.tail.position
-    _ = try log.replay(tenant, after: start, limit: Self.eventsPerTransaction) { frame throws(DamagedRecord) in
-      let event = try frame.event()
-      do throws(ProjectionsError) {
-        let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
-        try round.fold.fold(event, of: tenant, tail: tail, checkpoint: &checkpoint)
-        round.byteCount += frame.byteCount
-      } catch {
-        failure = error
-      }
-      return failure == nil
-    }
-    if let failure { throw failure }
   }
 }

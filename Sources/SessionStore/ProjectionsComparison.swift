@@ -71,21 +71,10 @@ public struct ProjectionsComparison {
       guard try checkpoint.tail.position == 0 || log.holds(checkpoint.tail, of: tenant) else {
         throw ProjectionsError.damaged(reason: "they were folded from another log")
       }
-      var failure: ProjectionsError?
       var before: UInt64
       repeat {
         before = checkpoint.tail.position
-        _ = try log.replay(tenant, after: before, limit: 4096) { frame throws(DamagedRecord) in
-          let event = try frame.event()
-          do throws(ProjectionsError) {
-            let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
-            try fold.fold(event, of: tenant, tail: tail, checkpoint: &checkpoint)
-          } catch {
-            failure = error
-          }
-          return failure == nil
-        }
-        if let failure { throw failure }
+        _ = try fold.replay(log, of: tenant, after: &checkpoint, limit: 4096)
       } while checkpoint.tail.position > before
     }
     return fold.finish()

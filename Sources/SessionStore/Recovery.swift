@@ -74,21 +74,8 @@ struct Recovery {
     do {
       while true {
         var fold = Fold(over: snapshots.session)
-        var failure: ProjectionsError?
         let start = checkpoint.tail.position
-        _ = try log.replay(tenant, after: start, limit: Self.eventsPerPublication) { frame throws(DamagedRecord) in
-          let event = try frame.event()
-          let key = SessionKey(tenant, event.sessionID)
-          do throws(ProjectionsError) {
-            let before = try fold.state(key)
-            let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
-            fold.apply(event, of: tenant, key: key, before: before, tail: tail, checkpoint: &checkpoint)
-          } catch {
-            failure = error
-          }
-          return failure == nil
-        }
-        if let failure { throw failure }
+        _ = try fold.replay(log, of: tenant, after: &checkpoint, limit: Self.eventsPerPublication)
         guard checkpoint.tail.position > start else { return checkpoint }
         overlay.publish(fold.finish())
         try published(Int(checkpoint.tail.position - start))

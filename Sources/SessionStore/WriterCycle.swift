@@ -56,7 +56,7 @@ struct WriterCycle {
       switch outcome {
       case .committed:
         // 3. Show them to readers. Only then may anybody be told.
-        checkpoints.merge(draft.checkpoints) { _, new in new }
+        checkpoints.merge(draft.fold.checkpoints) { _, new in new }
         overlay.publish(draft.fold.finish())
         return draft.outcomes
       case .tailMoved(let tenant):
@@ -79,8 +79,6 @@ struct WriterCycle {
     private let cycle: WriterCycle
     private let rules: DecisionRules
     private let time: Instant
-    /// How far the logs that grow will go.
-    var checkpoints: [TenantID: Checkpoint] = [:]
     var fold: Fold
     var expected: [TenantID: UInt64] = [:]
     var records: [LogRecord] = []
@@ -107,7 +105,7 @@ struct WriterCycle {
     }
 
     private func checkpoint(_ tenant: TenantID) -> Checkpoint {
-      checkpoints[tenant] ?? cycle.checkpoints[tenant] ?? .start
+      fold.checkpoints[tenant] ?? cycle.checkpoints[tenant] ?? .start
     }
 
     private mutating func change(_ command: Command, _ pending: PendingCommand) throws -> CommandOutcome {
@@ -124,21 +122,19 @@ struct WriterCycle {
     private struct Decided {
       let tenant: TenantID
       let command: Command
-      let key: SessionKey
-      let state: Session?
+      let slot: Fold.Slot
       let decision: Decision
       /// The places that it takes the payload from, newest first.
       var erasable: [UInt64] = []
     }
 
     private mutating func decide(_ command: Command, of tenant: TenantID) throws -> Decided {
-      let key = SessionKey(tenant, command.sessionID)
-      let state = try fold.state(key)
+      let slot = try fold.slot(of: command.sessionID, in: tenant)
       let checkpoint = checkpoint(tenant)
       let decision = SessionModel.decide(
-        command, on: state, at: recordedAt(checkpoint), by: rules, openSessions: checkpoint.openSessions)
-      var decided = Decided(tenant: tenant, command: command, key: key, state: state, decision: decision)
-      if case .append(.erased, _, _, _) = decision, let last = state?.lastPosition {
+        command, on: slot.state, at: recordedAt(checkpoint), by: rules, openSessions: checkpoint.openSessions)
+      var decided = Decided(tenant: tenant, command: command, slot: slot, decision: decision)
+      if case .append(.erased, _, _, _) = decision, let last = slot.state?.lastPosition {
         decided.erasable = try erasablePositions(command.sessionID, of: tenant, from: last)
       }
       return decided
@@ -153,18 +149,19 @@ struct WriterCycle {
         preconditionFailure("only an accepted command leads to an event")
       }
       let (tenant, command) = (decided.tenant, decided.command)
-      var checkpoint = checkpoint(tenant)
+      let checkpoint = checkpoint(tenant)
       let tail = checkpoint.tail
       let event = Event(
-        position: tail.position + 1, previousPosition: decided.state?.lastPosition ?? 0, life: life, version: version,
+        position: tail.position + 1, previousPosition: decided.slot.state?.lastPosition ?? 0, life: life,
+        version: version,
         recordedAt: recordedAt(checkpoint), sessionID: command.sessionID, kind: kind, changes: changes,
         origin: command.origin, request: command.request)
       let frame = Frame.encode(event, tenant: tenant, salt: salt.span, previousChain: tail.chain)
       let newTail = LogTail(position: event.position, chain: frame.chain, recordedAt: event.recordedAt)
       records.append(LogRecord(tenant: tenant, position: event.position, frame: frame.bytes))
       erased += decided.erasable.map { LogPlace(tenant: tenant, position: $0) }
-      fold.apply(event, of: tenant, key: decided.key, before: decided.state, tail: newTail, checkpoint: &checkpoint)
-      if checkpoints.updateValue(checkpoint, forKey: tenant) == nil { expected[tenant] = tail.position }
+      if fold.checkpoints[tenant] == nil { expected[tenant] = tail.position }
+      fold.advance(tenant, to: fold.fold(event, of: tenant, into: decided.slot, tail: newTail, after: checkpoint))
       return event.position
     }
 

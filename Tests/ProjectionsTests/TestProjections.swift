@@ -80,7 +80,8 @@ func publication(
     kind: kind, changes: ContextChanges(fields: customer.map { [.init(field: .customerID, value: $0)] } ?? []),
     origin: Origin(actor: "test"), request: nil)
   var publication = Publication()
-  publication.note(event, of: tenant, checkpoint: checkpoint(position))
+  publication.note(event, of: tenant)
+  publication.setCheckpoint(checkpoint(position), of: tenant)
   publication.setSnapshot(snapshot(session, position: position, of: tenant), of: SessionKey(tenant, id))
   return publication
 }

@@ -147,13 +147,12 @@ final class TestCycle {
         var fold = Fold(over: snapshots.session)
         for (event, record) in zip(try log.events(tenant), log.records(tenant))
         where event.position > checkpoint.tail.position {
-          let key = SessionKey(tenant, event.sessionID)
           let logKey = LogSchema.key(tenant, event.position)
           let chain = try FrameView(record.frame.span, key: logKey.span).chain
-          fold.apply(
-            event, of: tenant, key: key, before: try fold.state(key),
-            tail: LogTail(position: event.position, chain: chain, recordedAt: event.recordedAt), checkpoint: &checkpoint
-          )
+          checkpoint = fold.fold(
+            event, of: tenant, into: try fold.slot(of: event.sessionID, in: tenant),
+            tail: LogTail(position: event.position, chain: chain, recordedAt: event.recordedAt), after: checkpoint)
+          fold.advance(tenant, to: checkpoint)
         }
         overlay.publish(fold.finish())
       } catch {
@@ -426,8 +425,8 @@ final class TestCycle {
     var damage = Publication()
     let key = SessionKey(test.tenant, SessionID(valid: "s1"))
     let events = try test.log.events(test.tenant)
-    damage.note(
-      events[1], of: test.tenant, checkpoint: Checkpoint(tail: test.log.tail(of: test.tenant), openSessions: 2))
+    damage.note(events[1], of: test.tenant)
+    damage.setCheckpoint(Checkpoint(tail: test.log.tail(of: test.tenant), openSessions: 2), of: test.tenant)
     damage.setSnapshot([UInt8](repeating: 0, count: 100), of: key)
     test.overlay.publish(damage)
     let outcomes = try test.run([.set("s1", "a", "1"), .set("s2", "a", "1")])

@@ -1,43 +1,31 @@
 internal import EventLog
 internal import LMDB
 internal import Platform
+internal import Projections
 internal import SessionCodec
 internal import SessionModel
+internal import SessionStore
 
-/// Folds the log in memory, from the records to the states of all sessions, and prints what that took.
+/// Folds the log in memory as the store does it, from the records to the states of all sessions, and prints what that
+/// took.
 func replayLog(_ options: inout Options) throws {
   try options.finish()
   let log = try EventLog(path: options.directory + "/log", options: .init(isReadOnly: true))
   let end = try log.tail(of: Traffic.tenant)
-  var places: [SessionID: Int] = [:]
-  var states: [Session?] = []
-  var reached: UInt64 = 0
-  var chain = Digest.zero
+  var fold = Fold { _ in nil }
+  var checkpoint = Checkpoint.start
   let (started, used) = (monotonicNanoseconds(), processorNanoseconds())
-  while true {
-    let next = try log.replay(Traffic.tenant, after: reached, limit: 4096) { frame throws(DamagedRecord) in
-      let event = try frame.event()
-      if let place = places[event.sessionID] {
-        // Taken out, so that evolve owns it and changes it in place.
-        states[place] = evolve(states[place].take(), event)
-      } else {
-        places[event.sessionID] = states.count
-        states.append(evolve(nil, event))
-      }
-      chain = frame.chain
-      return true
-    }
-    if next == reached { break }
-    reached = next
-  }
+  while try fold.replay(log, of: Traffic.tenant, after: &checkpoint, limit: 4096) > 0 {}
   let (nanoseconds, processor) = (monotonicNanoseconds() - started, processorNanoseconds() - used)
+  let snapshots = fold.finish().snapshots
   // Every event of this traffic moves its session's version by one.
-  let versions = states.reduce(into: UInt64(0)) { $0 += UInt64($1?.version ?? 0) }
-  guard reached == end.position, chain == end.chain, versions == reached else {
-    throw Failure("\(reached) of \(end.position) events led to versions of \(versions) together")
+  var versions: UInt64 = 0
+  for (key, snapshot) in snapshots { versions += UInt64(try SnapshotView(snapshot.span, key: key.bytes.span).version) }
+  guard checkpoint.tail == end, versions == end.position else {
+    throw Failure("the fold ends at \(checkpoint.tail), the log at \(end); versions of \(versions) together")
   }
   report([
-    ("events", "\(reached)"), ("sessions", "\(states.count)"),
+    ("events", "\(end.position)"), ("sessions", "\(snapshots.count)"),
     ("seconds", seconds(nanoseconds)), ("processorSeconds", seconds(processor)),
   ])
 }
