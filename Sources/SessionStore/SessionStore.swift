@@ -31,7 +31,7 @@ public final class SessionStore: Sendable {
     /// A configuration with the daemon's defaults.
     public init(
       rules: DecisionRules = DecisionRules(), environment: Environment.Options = Environment.Options(),
-      queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 1000,
+      queueCapacity: Int = 4096, overlayBytes: Int = 64 << 20, flushIntervalMilliseconds: Int = 5000,
       diskReserveBytes: Int = 64 << 20, sweepIntervalMilliseconds: Int = 1000, retentionSeconds: Int64 = 0
     ) {
       self.rules = rules
