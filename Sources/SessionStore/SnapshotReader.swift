@@ -17,6 +17,15 @@ struct SnapshotReader: Sendable {
       throw .damaged(reason: error.reason)
     }
     let view = try projections.view()
+    return try Self.withSnapshot(key, in: view, body)
+  }
+
+  // Of its own, so that the view is borrowed: where it is made, the compiler of Swift 6.3 puts it on the heap when a span
+  // depends on it.
+  private static func withSnapshot<Result>(
+    _ key: SessionKey, in view: borrowing ProjectionsView,
+    _ body: (borrowing SnapshotView?) throws(DamagedRecord) -> Result
+  ) throws(ProjectionsError) -> Result {
     let bytes = try view.snapshot(key)
     do throws(DamagedRecord) {
       guard let bytes else { return try body(nil) }
