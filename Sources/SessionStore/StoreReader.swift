@@ -19,15 +19,21 @@ public final class StoreReader: Sendable {
   /// Why projections that are there can't be used.
   public let projectionsProblem: String?
 
-  /// A reader of the store in `directory`. Throws when its log can't be opened.
+  /// How large a file may be for all of its pages to be checked before it is read, which should take a moment only. Of a
+  /// larger one those that lead to the leaves are.
+  private static let checkedLeafBytes = 16 << 20
+
+  /// A reader of the store in `directory`. Throws when its log can't be opened, or a page of it is damaged.
   public convenience init(
     directory: DataDirectory, options: Environment.Options = Environment.Options()
   ) throws(StoreError) {
     try self.init(directory: directory, options: options, opensProjections: true)
   }
 
+  /// - Parameter checksPages: whether damaged pages are looked for first, which can bring down whoever reads them.
   init(
-    directory: DataDirectory, options: Environment.Options = Environment.Options(), opensProjections: Bool
+    directory: DataDirectory, options: Environment.Options = Environment.Options(), opensProjections: Bool,
+    checksPages: Bool = true
   ) throws(StoreError) {
     self.directory = directory
     guard try DataDirectory.holds(directory.log + "/data.mdb") else {
@@ -35,6 +41,7 @@ public final class StoreReader: Sendable {
     }
     var options = options
     options.isReadOnly = true
+    if checksPages { options.checkedLeafBytes = Self.checkedLeafBytes }
     do throws(EventLogError) {
       log = try EventLog(path: directory.log, options: options)
     } catch {

@@ -115,7 +115,8 @@ public struct Verification {
   public init(
     directory: DataDirectory, options: Environment.Options = Environment.Options(), withProjections: Bool = true
   ) throws(StoreError) {
-    let reader = try StoreReader(directory: directory, options: options, opensProjections: withProjections)
+    let reader = try StoreReader(
+      directory: directory, options: options, opensProjections: withProjections, checksPages: false)
     log = reader.log
     projections = reader.projections
     projectionsProblem = reader.projectionsProblem
