@@ -49,6 +49,8 @@ class Fault:
     may_silence: bool = False
     # Whether it may end by a signal, if it says so: the runtime ends a process that gets no memory.
     may_crash: bool = False
+    # What is done to the data directory before the daemon is started so.
+    before: Callable[[Path], None] | None = None
     # What is done beside the load.
     beside: Callable[[Daemon], AbstractContextManager] | None = None
 
@@ -88,6 +90,8 @@ class Store(kill9.Campaign):
         self.daemon.config["storage"] = {
             "flushIntervalMilliseconds": interval, "mapSizeBytes": 1 << 34, **fault.config.get("storage", {})
         }  # fmt: skip
+        if fault.before:
+            fault.before(self.daemon.data)
         try:
             self.daemon.start(is_asked=not fault.may_silence)
         except StartFailed as error:

@@ -42,6 +42,8 @@ class Kind:
     is_data: bool = True
     # On connections: while all of them fail, no answer arrives.
     is_wire: bool = False
+    # Those of a start that removes projections it can't use and builds them anew; others hardly make them.
+    is_rebuild: bool = False
     lasting: int = MOMENTS
     # What is said of it in other words than the error's.
     words: tuple[str, ...] = ()
@@ -59,8 +61,10 @@ KINDS = [
     Kind("pread64", ("EIO", "EINTR"), 2, lasting=4),
     Kind("openat", ("EIO", "EMFILE", "ENFILE", "EINTR", "EACCES", "EROFS"), 3, lasting=10),
     Kind("mkdir", ("EIO", "ENOSPC", "EROFS"), 1, lasting=6),
-    Kind("rename,renameat,renameat2", ("EIO", "ENOSPC"), 1, lasting=2),
-    Kind("rmdir,unlink,unlinkat", ("EIO",), 1, lasting=3),
+    Kind("rename,renameat,renameat2", ("EIO", "ENOSPC"), 1, is_rebuild=True, lasting=2),
+    # Each by itself: a folder is emptied before it is removed, so that the first that fails would always be an unlink.
+    Kind("unlink,unlinkat", ("EIO",), 1, is_rebuild=True, lasting=3),
+    Kind("rmdir", ("EIO",), 1, is_rebuild=True, lasting=2),
     Kind("mmap", ("ENOMEM", "EAGAIN"), 2, lasting=4),
     # LMDB forgets why it could not lock its file.
     Kind("fcntl", ("EIO", "ENOLCK", "EINTR"), 1, lasting=6, words=("LMDB could not open",)),
@@ -87,6 +91,13 @@ def files(data: Path) -> list[Path]:
     return names
 
 
+def spoil_projections(data: Path):
+    """Makes them no database any more; a store that has none yet is left as it is."""
+    file = data / "projections/data.mdb"
+    if file.exists():
+        file.write_bytes(bytes(8192))
+
+
 def draw(chance: random.Random, directory: Path) -> Fault:
     kind = chance.choices(KINDS, [kind.weight for kind in KINDS])[0]
     error = chance.choice(kind.errors)
@@ -106,6 +117,7 @@ def draw(chance: random.Random, directory: Path) -> Fault:
         answers=frozenset({507, 503} if code in FULL else {500, 503}),
         reasons=(os.strerror(getattr(errno, code)), *kind.words),
         may_silence=kind.is_wire and when.endswith("+"),
+        before=spoil_projections if kind.is_rebuild else None,
     )
 
 
