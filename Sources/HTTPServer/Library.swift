@@ -26,7 +26,7 @@ internal import Glibc
     guard let daemon = unsafe cmhd_start_daemon(&start) else {
       unsafe sink.deallocate()
       throw .cannotStart(
-        "libmicrohttpd refused to start its \(workers) worker threads; raise TasksMax or the limit on open files")
+        "libmicrohttpd refused to start its \(workers) worker threads; raise TasksMax, or the limit on files or memory")
     }
     unsafe self.daemon = daemon
   }

@@ -51,9 +51,12 @@ public enum Process {
   }
 
   /// Has the process say `advice`, on standard error, when a fault ends it: when it reads memory that can't be read, a
-  /// library gives up, or the runtime stops it. Call it before any thread starts.
-  public static func explainFaults(_ advice: String) {
-    unsafe clinux_explain_faults(advice)
+  /// library gives up, or the runtime stops it. Call it first of all: it asks for no memory, which may be what lacks.
+  public static func explainFaults(_ advice: StaticString) {
+    // A StaticString ends with a NUL.
+    unsafe advice.utf8Start.withMemoryRebound(to: CChar.self, capacity: advice.utf8CodeUnitCount + 1) {
+      unsafe clinux_explain_faults($0)
+    }
   }
 
   /// Allows as many open files as the system lets this process ask for.

@@ -1,10 +1,12 @@
 internal import Platform
 
-Process.occupyStandardDescriptors()
 // LMDB reads its files through memory: a page that is damaged while they are open may end the process so.
 Process.explainFaults(
-  "want of memory may be why, or a damaged page of log/data.mdb or projections/data.mdb; the next start recovers, and "
-    + "checks the pages as sessionctl verify does")
+  """
+  want of memory may be why, or a damaged page of log/data.mdb or projections/data.mdb; the next start recovers, and \
+  checks the pages as sessionctl verify does
+  """)
+Process.occupyStandardDescriptors()
 let log = Log()
 do throws(SettingsError) {
   let options = try CommandLineOptions(arguments: Array(CommandLine.arguments.dropFirst()))

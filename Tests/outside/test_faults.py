@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
-from daemon import Daemon, StartFailed, path_of
+from daemon import REPOSITORY, Daemon, StartFailed, path_of
 from pages import PAGE, Pages
+from preload import built
 
 
 def fill(daemon: Daemon):
@@ -63,6 +64,16 @@ def test_a_thread_that_it_does_not_get_is_named(filled, when):
         filled.start()
     assert failure.value.status in (1, 3)
     assert "raise TasksMax" in str(failure.value)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_the_first_memory_that_it_does_not_get_is_named(new_daemon, tmp_path, number):
+    library = built(REPOSITORY / "Tests/campaigns/allocator.c", tmp_path)
+    variables = {"LD_PRELOAD": str(library), "ALLOCATOR_FROM": str(number), "ALLOCATOR_COUNT": "1000000"}
+    with pytest.raises(StartFailed) as failure:
+        new_daemon(variables=variables).start()
+    assert failure.value.status
+    assert "memory" in str(failure.value)
 
 
 def test_a_damaged_page_of_the_log_keeps_it_from_starting(filled):
