@@ -175,12 +175,7 @@ def test_a_reader_that_is_slow_is_not_cut_off(new_daemon):
     for number in range(12):
         body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
         assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
-    wire = daemon.wire(timeout=10)
-    wire.socket.close()
-    host, _, port = daemon.address.rpartition(":")
-    wire.socket = socket.socket()
-    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    wire.socket.connect((host, int(port)))
+    wire = Wire(daemon.address, receive_bytes=4096)
     wire.send(request_bytes("GET", EVENTS, LINES))
     taken, start = 0, time.monotonic()
     while time.monotonic() < start + 12:

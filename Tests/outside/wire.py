@@ -45,10 +45,11 @@ class Wire:
 
     address: str
     timeout: float = 10.0
+    receive_bytes: int | None = None
     received: bytes = field(default=b"", init=False)
 
     def __post_init__(self):
-        self.socket = dial(self.address, self.timeout)
+        self.socket = dial(self.address, self.timeout, self.receive_bytes)
 
     def __enter__(self) -> Wire:
         return self
@@ -143,15 +144,21 @@ class Wire:
             self.received += data
 
 
-def dial(address: str, timeout: float = 10.0) -> socket.socket:
-    """A connected socket."""
+def dial(address: str, timeout: float = 10.0, receive_bytes: int | None = None) -> socket.socket:
+    """A connected socket; over TCP, `receive_bytes` bounds what its kernel takes of what isn't read yet."""
     if address.startswith("unix:"):
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connected.settimeout(timeout)
         connected.connect(address.removeprefix("unix:"))
         return connected
     host, _, port = address.rpartition(":")
-    connected = socket.create_connection((host.strip("[]"), int(port)), timeout)
+    host = host.strip("[]")
+    connected = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    connected.settimeout(timeout)
+    if receive_bytes is not None:
+        # Before it connects: the other side may send what was promised then.
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connected.connect((host, int(port)))
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
 
