@@ -70,6 +70,7 @@ internal import Platform
       let isThere = try Self.exists(path)
       if !isThere { try Self.createDataFile(path, options) }
     }
+    try Self.checkPageSize(path)
     try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
     isOpen = true
     unsafe handle = created

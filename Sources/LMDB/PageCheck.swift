@@ -24,9 +24,7 @@ extension Environment {
       }
       throw PageDamage(page: 0, reason: "neither head of the file is the one of its last transaction")
     } catch let error as PageDamage {
-      throw LMDBError(
-        code: MDB_CORRUPTED, operation: "use \(file)",
-        advice: "the file is damaged, page \(error.page): \(error.reason); run sessionctl verify")
+      throw error.asError(of: file)
     } catch let error as SystemError {
       throw LMDBError(error)
     } catch let error as LMDBError {
@@ -35,11 +33,38 @@ extension Environment {
       fatalError("an error that nothing here throws: \(error)")
     }
   }
+
+  private static let checkAttempts = 100
+
+  /// Proves the one number by which LMDB divides when it opens a file, before anything can be asked of it: how large the
+  /// file's heads say that pages are. The rest of a head that is none, LMDB sees.
+  static func checkPageSize(_ path: String) throws(LMDBError) {
+    guard try exists(path) else { return }
+    let file = path + "/data.mdb"
+    var place: UInt64 = 0
+    for page in 0...1 as ClosedRange<UInt64> {
+      let head = try read(file, PageCheck.pageSizePlace + 4, at: place)
+      guard head.count == PageCheck.pageSizePlace + 4,
+        head.span.loadLittleEndian(at: PageCheck.headBytes) == PageCheck.magic
+      else { return }
+      let size: UInt32 = head.span.loadLittleEndian(at: PageCheck.pageSizePlace)
+      guard size.nonzeroBitCount == 1, PageCheck.pageSizes.contains(size) else {
+        throw PageDamage(page: page, reason: "it says that pages have \(size) bytes").asError(of: file)
+      }
+      place += UInt64(size)
+    }
+  }
+
+  private static func read(_ file: String, _ count: Int, at place: UInt64) throws(LMDBError) -> [UInt8] {
+    do throws(SystemError) {
+      return try Files.Reader(file).read(count, at: place)
+    } catch {
+      throw LMDBError(error)
+    }
+  }
 }
 
 extension Environment {
-  private static let checkAttempts = 100
-
   /// What ``checkPages(leafBytes:)`` finds, nil when all is well.
   public func pageProblem() -> String? {
     do throws(LMDBError) {
@@ -55,6 +80,12 @@ extension Environment {
 struct PageDamage: Error {
   let page: UInt64
   let reason: String
+
+  func asError(of file: String) -> LMDBError {
+    LMDBError(
+      code: MDB_CORRUPTED, operation: "use \(file)",
+      advice: "the file is damaged, page \(page): \(reason); run sessionctl verify")
+  }
 }
 
 /// A walk over the pages of a data file, as mdb.c of LMDB 0.9 lays them out on a 64-bit little-endian machine.
@@ -63,11 +94,17 @@ struct PageDamage: Error {
 ///             u16 offset of each node, in the order of the keys; room; the nodes
 ///     node    u16 low, u16 high, u16 flags, u16 bytes of the key; key; value, or u64 page of the value
 ///             in a branch, low, high and flags are the number of the page below
-///     table   u32 -, u16 flags, u16 depth, u64 branches, u64 leaves, u64 pages of values, u64 entries, u64 root
+///     table   u32 bytes of a page (in a head), u16 flags, u16 depth, u64 branches, u64 leaves, u64 pages of values,
+///             u64 entries, u64 root
 ///     meta    u32 magic, u32 version, 16 bytes, table of free pages, table of tables, u64 last page, u64 transaction
 private struct PageCheck: ~Copyable {
-  private static let headBytes = 16
+  static let headBytes = 16
   private static let tableBytes = 48
+  /// What the heads begin with (mdb.c: MDB_MAGIC).
+  static let magic: UInt32 = 0xbeef_c0de
+  /// Where a head says how large pages are, in the table of free pages; and what that may be (mdb.c: MAX_PAGESIZE).
+  static let pageSizePlace = headBytes + 24
+  static let pageSizes: ClosedRange<UInt32> = 512...32768
   private static let none = UInt64.max
   /// The deepest tree that LMDB can walk (CURSOR_STACK).
   private static let maximumDepth = 32

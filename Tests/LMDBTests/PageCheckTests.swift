@@ -97,6 +97,29 @@ import TestSupport
     #expect(throws: LMDBError.self) { _ = try TestEnvironment(folder, options: checking) }
   }
 
+  @Test("a head that tells another size of the pages is found before LMDB divides by it")
+  func pageSizes() throws {
+    let folder = try TemporaryFolder()
+    try write(folder)
+    let file = folder("data.mdb")
+    let intact = try Files.read(file)
+    for bit in 0..<32 {
+      for page in 0...1 {
+        var bytes = intact
+        bytes[page * 4096 + 40 + bit / 8] ^= 1 << UInt8(bit % 8)
+        TemporaryFolder.write(bytes, to: file)
+        for options in [checking, Environment.Options(mapSizeBytes: 1 << 24, isReadOnly: true)] {
+          do throws(LMDBError) {
+            _ = try Environment(path: folder.path, options: options)
+            Issue.record("bit \(bit) of head \(page)")
+          } catch {
+            #expect(error.isDamage && error.description.contains("page \(page)"), "\(error)")
+          }
+        }
+      }
+    }
+  }
+
   private var checking: Environment.Options { Environment.Options(mapSizeBytes: 1 << 24, checkedLeafBytes: .max) }
 
   private func number(_ bytes: [UInt8], at place: Int) -> UInt64 { bytes.span.loadLittleEndian(at: place) }
