@@ -20,8 +20,8 @@ final class ConnectionTable: Sendable {
     var receivedWhenIdle: UInt64?
     /// When bytes of a later request were first seen.
     var laterRequestSince: UInt64?
-    /// The bytes that the kernel held for the client when half of the time for sending was up.
-    var unsentBefore: Int32?
+    /// The bytes of a stream that the kernel held for the client when it was last looked at.
+    var unsentBytes: Int32?
     /// Whether the socket was shut down already.
     var isShutDown = false
   }
@@ -123,7 +123,7 @@ final class ConnectionTable: Sendable {
       entry.word = word
       entry.since = now
       entry.laterRequestSince = nil
-      entry.unsentBefore = nil
+      entry.unsentBytes = nil
       entry.receivedWhenIdle = phase == .idle ? receivedBytes(entry.connection.descriptor) : nil
     }
     let elapsed = now < entry.since ? 0 : Double(now - entry.since) / 1e9
@@ -157,20 +157,16 @@ final class ConnectionTable: Sendable {
   /// Whether a client has taken nothing of a stream for as long as sending may take.
   ///
   /// The library takes the next part only when the kernel has room for it, which a slow reader makes in big steps. So what
-  /// counts is whether what the kernel holds has changed in the second half of the time: less when the client took some,
-  /// more when there was room for more.
+  /// counts is whether what the kernel holds has changed: less when the client took some, more when there was room for
+  /// more.
   private func isStuck(_ entry: inout Entry, elapsed: Double, now: UInt64) -> Bool {
-    guard elapsed > configuration.sendTimeoutSeconds / 2 else { return false }
     let unsent = cmhd_unsent_bytes(entry.connection.descriptor)
-    guard let before = entry.unsentBefore else {
-      entry.unsentBefore = unsent
+    guard unsent == entry.unsentBytes else {
+      entry.unsentBytes = unsent
+      entry.since = now
       return false
     }
-    guard elapsed > configuration.sendTimeoutSeconds else { return false }
-    if unsent == before { return true }
-    entry.since = now
-    entry.unsentBefore = nil
-    return false
+    return elapsed > configuration.sendTimeoutSeconds
   }
 
   private static func release(_ peer: SocketAddress, in table: inout Table) {

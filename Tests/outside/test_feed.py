@@ -6,6 +6,7 @@ import json
 import random
 import re
 import resource
+import select
 import selectors
 import socket
 import statistics
@@ -183,6 +184,31 @@ def test_a_reader_that_is_slow_is_not_cut_off(new_daemon):
         assert part, f"cut off after {taken} bytes and {time.monotonic() - start:.1f} s"
         taken += len(part)
         time.sleep(0.1)
+    wire.close()
+
+
+def test_a_reader_that_takes_some_before_each_time_for_it_is_over_is_not_cut_off(new_daemon):
+    daemon = new_daemon(config={"timeouts": {"sendSeconds": 4}}).start()
+    for number in range(40):
+        body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
+    wire = Wire(daemon.address, receive_bytes=4096)
+    wire.send(request_bytes("GET", EVENTS, LINES))
+    taken, start = 0, time.monotonic()
+    # 3 s without, again and again: less than the time, more than half of it.
+    for _ in range(6):
+        time.sleep(3)
+        while select.select([wire.socket], [], [], 0.05)[0] and taken < 10_000 * (time.monotonic() - start):
+            part = wire.socket.recv(4096)
+            assert part, f"cut off after {taken} bytes and {time.monotonic() - start:.1f} s"
+            taken += len(part)
+    # What the kernel held already would arrive in any case.
+    received = b""
+    while b'"subject":"s39"' not in received:
+        part = wire.socket.recv(1 << 20)
+        assert part, f"cut off after {taken} bytes"
+        taken += len(part)
+        received = received[-100:] + part
     wire.close()
 
 
