@@ -5,7 +5,8 @@ internal import Synchronization
 /// A connection of the library, as its exchange needs it.
 @safe final class Connection: @unchecked Sendable {
   // Sendable although it has mutable parts: all of them but `pending` are touched on the connection's worker only, and
-  // `pending` is handed over like the parts of the exchange.
+  // `pending` is handed over like the parts of the exchange. None is touched while it is being changed, so that the
+  // runtime needn't look for that at each access.
 
   /// How far the library is with the request.
   enum Stage {
@@ -26,15 +27,15 @@ internal import Synchronization
   private let handle: OpaquePointer
   /// The place in the connection table.
   var slot: Int?
-  private var stage = Stage.header
+  @safe @exclusivity(unchecked) private var stage = Stage.header
   /// The answer that came while the request was suspended.
-  private var pending: HTTPResponse?
+  @safe @exclusivity(unchecked) private var pending: HTTPResponse?
   /// The target in the library's buffer: valid until the handler was first called.
-  private var uri: UnsafePointer<CChar>?
+  @exclusivity(unchecked) private var uri: UnsafePointer<CChar>?
   /// Whether bytes of a refused request may be left unread.
-  private var leavesUnread = false
+  @safe @exclusivity(unchecked) private var leavesUnread = false
   /// Whether the library did not take an answer, so that the connection has to end.
-  private var isUnanswerable = false
+  @safe @exclusivity(unchecked) private var isUnanswerable = false
 
   init(core: ServerCore, handle: OpaquePointer, descriptor: Int32, peer: SocketAddress) {
     self.core = core
@@ -50,15 +51,13 @@ internal import Synchronization
     core.counters.requestsInFlight.add(1, ordering: .acquiringAndReleasing)
     core.counters.requests.add(1, ordering: .relaxed)
     unsafe self.uri = uri
-    let text = unsafe UnsafeRawBufferPointer(start: uri, count: strlen(uri))
-    exchange.target.removeAll(keepingCapacity: true)
-    unsafe exchange.target.append(contentsOf: text)
-    if let query = unsafe text.firstIndex(of: UInt8(ascii: "?")) {
+    unsafe exchange.target = Array(bytes(uri, strlen(uri)))
+    if let query = unsafe strchr(uri, Int32(UInt8(ascii: "?"))) {
       // The library would now make a record of each argument, in the connection's memory; when that runs out it never
       // answers (0.9.75). So it finds an empty query. The buffer is the connection's, and the callback gets it whole.
-      unsafe UnsafeMutablePointer(mutating: uri)[query + 1] = 0
+      unsafe query[1] = 0
     }
-    exchange.body.removeAll(keepingCapacity: true)
+    if !exchange.body.isEmpty { exchange.body.removeAll(keepingCapacity: true) }
   }
 
   /// The library's handler call: for the header, for each part of the body, for the end, and after a resumption.

@@ -8,7 +8,8 @@ internal import Synchronization
 @safe public final class HTTPExchange: @unchecked Sendable {
   // Sendable although it has mutable parts: they belong to the connection's worker until `suspend`, then to whoever
   // holds the exchange until `respond`, whose change of `state` (releasing) and the library's own lock around
-  // MHD_resume_connection hand them back to the worker. Everything that is shared at one time is atomic.
+  // MHD_resume_connection hand them back to the worker. Everything that is shared at one time is atomic. Whoever has the
+  // parts changes one at a time, so that the runtime needn't look at each access for another one.
 
   /// Who may act on the exchange.
   enum State: UInt8, AtomicRepresentable {
@@ -27,13 +28,13 @@ internal import Synchronization
   }
 
   /// The request's method.
-  public internal(set) var method = HTTPMethod.other
+  @safe @exclusivity(unchecked) public internal(set) var method = HTTPMethod.other
   /// The request's target as it was sent: path and query, not decoded. Begins with `/`; visible ASCII.
-  public internal(set) var target: [UInt8] = []
+  @safe @exclusivity(unchecked) public internal(set) var target: [UInt8] = []
   /// The request's body; empty without one.
-  public internal(set) var body: [UInt8] = []
+  @safe @exclusivity(unchecked) public internal(set) var body: [UInt8] = []
   /// The method's text when it's none of the known ones.
-  var otherMethodName: [UInt8] = []
+  @safe @exclusivity(unchecked) var otherMethodName: [UInt8] = []
 
   let state = Atomic(State.receiving)
   /// The word of the connection's phase, see `ConnectionPhase`.
@@ -79,10 +80,7 @@ internal import Synchronization
 
   /// The value of the first header field of that name, nil without one. Bytes that aren't UTF-8 are replaced.
   public func header(_ name: HTTPFieldName) -> String? {
-    withHeader(name) { value in
-      // The standard library's decoding takes a collection, which a span is not.
-      unsafe value.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
-    }
+    withHeader(name) { String(decoding: $0) }
   }
 
   /// Calls `body` with the value of the first header field of that name, without blanks around it; nil without one.

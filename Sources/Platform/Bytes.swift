@@ -35,6 +35,17 @@ extension Span where Element == UInt8 {
     count >= prefix.count && extracting(0..<prefix.count).isEqual(to: prefix.span)
   }
 
+  /// The place of the first byte that is `byte`, nil when there is none.
+  public func firstIndex(of byte: UInt8) -> Int? {
+    unsafe withUnsafeBufferPointer { bytes in
+      // memchr(3): reads no more than `count` bytes.
+      guard let start = bytes.baseAddress, let found = unsafe memchr(start, Int32(byte), bytes.count) else {
+        return nil
+      }
+      return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(start)
+    }
+  }
+
   /// Whether the span holds the bytes of `text`.
   public func isEqual(to text: StaticString) -> Bool {
     // A StaticString's bytes are there as long as the program.
@@ -54,6 +65,17 @@ extension Span where Element == UInt8 {
 }
 
 extension [UInt8] {
+  /// The bytes that `body` appends, at most `byteCapacity`. What Swift 6.3 has for that asks for its memory in a way that
+  /// costs several times as much.
+  @inlinable
+  public init(byteCapacity: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
+    unsafe self.init(unsafeUninitializedCapacity: byteCapacity) { buffer, count in
+      var output = unsafe OutputSpan(buffer: buffer, initializedCount: 0)
+      body(&output)
+      count = unsafe output.finalize(for: buffer)
+    }
+  }
+
   /// Copies the bytes of `span` into a new array.
   @inlinable
   public init(copying span: Span<UInt8>) {
@@ -129,6 +151,12 @@ extension OutputSpan where Element == UInt8 {
 }
 
 extension String {
+  /// The text of `span`. Bytes that aren't UTF-8 are replaced.
+  public init(decoding span: Span<UInt8>) {
+    // The standard library's decoding takes a collection, which a span is not.
+    self = unsafe span.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+
   /// The text of `span`, or nil when the bytes are not UTF-8.
   @inlinable
   public init?(validating span: Span<UInt8>) {

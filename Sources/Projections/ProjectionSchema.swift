@@ -40,13 +40,12 @@ public struct SessionKey: Hashable, Comparable, Sendable {
   public init(_ tenant: TenantID, _ session: SessionID) {
     let name = tenant.description
     let id = session.description
-    var bytes: [UInt8] = []
-    bytes.append(addingCapacity: name.utf8.count + 1 + id.utf8.count) { output in
-      name.withBytes { output.append(copying: $0) }
-      output.append(0)
-      id.withBytes { output.append(copying: $0) }
-    }
-    self.init(bytes: bytes)
+    self.init(
+      bytes: [UInt8](byteCapacity: name.utf8.count + 1 + id.utf8.count) { output in
+        name.withBytes { output.append(copying: $0) }
+        output.append(0)
+        id.withBytes { output.append(copying: $0) }
+      })
   }
 
   init(bytes: [UInt8]) {

@@ -9,7 +9,7 @@ func percentDecoded(_ encoded: ArraySlice<UInt8>) -> String? {
 /// The bytes that a percent-encoded part of a path or query stands for. Nil when an escape is cut short or isn't
 /// hexadecimal.
 func percentDecodedBytes(_ encoded: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-  guard encoded.contains(UInt8(ascii: "%")) else { return encoded }
+  guard encoded.span.firstIndex(of: UInt8(ascii: "%")) != nil else { return encoded }
   var bytes: [UInt8] = []
   bytes.reserveCapacity(encoded.count)
   var index = encoded.startIndex

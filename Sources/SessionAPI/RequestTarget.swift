@@ -15,19 +15,25 @@ struct RequestTarget {
     case invalid(String)
   }
 
+  private init(tenant: TenantID, route: Route, query: RequestQuery) {
+    self.tenant = tenant
+    self.route = route
+    self.query = query
+  }
+
   /// Takes a target apart. Throws what is wrong with it.
   init(_ target: [UInt8]) throws(Problem) {
-    let queryStart = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
+    let queryStart = target.span.firstIndex(of: UInt8(ascii: "?")) ?? target.count
     var parts = PathParts(target, end: queryStart)
     guard parts.next()?.isEmpty == true, parts.goes(on: "session-context"), let name = parts.next() else {
       throw .noSuchResource
     }
-    route = try Self.route(&parts)
+    let route = try Self.route(&parts)
     guard let tenant = percentDecodedBytes(target[name]).flatMap({ TenantID(utf8: $0) }) else {
       throw .invalid("tenant: must match ^[a-z][a-z0-9]+$ and have 3 to 16 characters")
     }
-    self.tenant = tenant
-    query = queryStart == target.count ? RequestQuery() : try RequestQuery(target[(queryStart + 1)...])
+    let query = queryStart == target.count ? RequestQuery() : try RequestQuery(target[(queryStart + 1)...])
+    self.init(tenant: tenant, route: route, query: query)
   }
 
   private static func route(_ parts: inout PathParts) throws(Problem) -> Route {
@@ -113,9 +119,6 @@ private struct PathParts {
   }
 
   private func findPart(from start: Int) -> Range<Int> {
-    let path = target.span
-    var slash = start
-    while slash < end, path[slash] != UInt8(ascii: "/") { slash += 1 }
-    return start..<slash
+    start..<(target.span.extracting(start..<end).firstIndex(of: UInt8(ascii: "/")).map { start + $0 } ?? end)
   }
 }

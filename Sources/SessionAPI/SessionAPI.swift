@@ -68,13 +68,7 @@ public final class SessionAPI: HTTPHandler {
   public func handle(_ exchange: HTTPExchange) {
     // 1. What is asked for.
     var responder = Responder(exchange, of: self)
-    let target: RequestTarget
-    do throws(RequestTarget.Problem) {
-      target = try RequestTarget(exchange.target)
-    } catch {
-      let isDocument = error == .noSuchResource && OpenAPIDocument.isNamed(by: exchange.target)
-      return responder.respond(isDocument ? OpenAPIDocument.answer(exchange) : AnswerFactory.answer(error))
-    }
+    guard let target = understand(exchange, responder) else { return }
     responder.tenant = target.tenant
     responder.session = target.route.session
     if exchange.method == .options { return responder.respondToOptions(target.route.allowedMethods) }
@@ -85,13 +79,7 @@ public final class SessionAPI: HTTPHandler {
     responder.operation = operation
     // 2. Who asks, and whether it may.
     let nowSeconds = currentMicroseconds() / 1_000_000
-    let caller: Caller
-    do throws(AuthorizationRefusal) {
-      caller = try authorizer.authorize(
-        exchange, tenant: target.tenant, operation: operation, nowSeconds: nowSeconds)
-    } catch {
-      return responder.respond(AnswerFactory.answer(error))
-    }
+    guard let caller = authorize(exchange, target.tenant, operation, nowSeconds: nowSeconds, responder) else { return }
     if operation.access == .audit {
       return audit(
         AuditRequest(exchange: exchange, responder: responder, target: target, operation: operation, caller: caller))
@@ -105,8 +93,8 @@ public final class SessionAPI: HTTPHandler {
     responder.session = session
     // 3. The answer from the snapshot, or a command for the writer.
     let request = APIRequest(
-      exchange: exchange, responder: responder, target: target, operation: operation, caller: caller,
-      session: session)
+      exchange: exchange, responder: responder, target: consume target, operation: operation,
+      caller: consume caller, session: session)
     switch operation {
     case .getContext, .getOwnContext:
       read(request)
@@ -120,6 +108,30 @@ public final class SessionAPI: HTTPHandler {
         return request.responder.respond(AnswerFactory.answer(error))
       }
       write(request, customerProof: proof)
+    }
+  }
+
+  /// What is asked for, nil when that can't be understood and is answered already.
+  private func understand(_ exchange: HTTPExchange, _ responder: borrowing Responder) -> RequestTarget? {
+    do throws(RequestTarget.Problem) {
+      return try RequestTarget(exchange.target)
+    } catch {
+      let isDocument = error == .noSuchResource && OpenAPIDocument.isNamed(by: exchange.target)
+      responder.respond(isDocument ? OpenAPIDocument.answer(exchange) : AnswerFactory.answer(error))
+      return nil
+    }
+  }
+
+  /// Who asks, nil when it may not and is answered already.
+  private func authorize(
+    _ exchange: HTTPExchange, _ tenant: TenantID, _ operation: Operation, nowSeconds: Int64,
+    _ responder: borrowing Responder
+  ) -> Caller? {
+    do throws(AuthorizationRefusal) {
+      return try authorizer.authorize(exchange, tenant: tenant, operation: operation, nowSeconds: nowSeconds)
+    } catch {
+      responder.respond(AnswerFactory.answer(error))
+      return nil
     }
   }
 

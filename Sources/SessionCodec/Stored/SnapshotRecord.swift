@@ -28,8 +28,7 @@ public enum SnapshotRecord {
   /// The bytes of `session` under `key`.
   public static func encode(_ session: Session, key: Span<UInt8>) -> [UInt8] {
     let requestBytes = session.acceptedRequests.count * requestByteCount
-    var bytes: [UInt8] = []
-    bytes.append(addingCapacity: fixedByteCount + requestBytes + session.context.storedByteCount + 8) { bytes in
+    return [UInt8](byteCapacity: fixedByteCount + requestBytes + session.context.storedByteCount + 8) { bytes in
       bytes.append(format)
       bytes.append(session.status.rawValue)
       bytes.append(session.lastRequest == nil ? 0 : 1)
@@ -51,7 +50,6 @@ public enum SnapshotRecord {
       bytes.appendFields(session.context)
       bytes.appendLittleEndian(checksum(bytes.span, seed: checksum(key)))
     }
-    return bytes
   }
 
   /// The state whose snapshot `bytes` are, under `key`. Throws when they are damaged.
