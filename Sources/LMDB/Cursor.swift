@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Platform
 
 /// A place in a table that moves in the order of the keys. It can't outlive its transaction.
 @safe
@@ -38,7 +39,8 @@ public struct Cursor: ~Copyable, ~Escapable {
     try move(MDB_PREV)
   }
 
-  /// Moves to the first entry whose key is `key` or sorts after it.
+  /// Moves to the first entry whose key is `key` or sorts after it. Throws MDB_CORRUPTED when damaged pages have LMDB
+  /// find one that sorts before it: who goes on from seek to seek would never come to an end.
   @_lifetime(copy self)
   public mutating func seek(_ key: Span<UInt8>) throws(LMDBError) -> Entry? {
     var value = unsafe MDB_val()
@@ -49,6 +51,7 @@ public struct Cursor: ~Copyable, ~Escapable {
       return code
     }
     guard try checkFound(code, "seek") else { return nil }
+    guard unsafe !span(found, of: self).precedes(key) else { throw LMDBError(code: MDB_CORRUPTED, operation: "seek") }
     return unsafe entry(found, value)
   }
 

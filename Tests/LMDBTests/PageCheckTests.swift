@@ -120,6 +120,45 @@ import TestSupport
     }
   }
 
+  @Test("a walk from seek to seek ends, whatever has become of the keys in a branch")
+  func seeksGoForward() throws {
+    let folder = try TemporaryFolder()
+    let keys = (0..<2000).map { String(10_000 + $0) }
+    do {
+      try TestEnvironment(folder).put(
+        Dictionary(uniqueKeysWithValues: keys.map { ($0, String(repeating: "v", count: 40)) }))
+    }
+    let file = folder("data.mdb")
+    let intact = try Files.read(file)
+    let branches = stride(from: 8192, to: intact.count, by: 4096).filter { intact[$0 + 10] == 1 }
+    var refusals = 0
+    for page in branches {
+      let nodes = (Int(intact.span.loadLittleEndian(at: page + 12) as UInt16) - 16) / 2
+      for node in 1..<nodes {
+        let place = page + Int(intact.span.loadLittleEndian(at: page + 16 + 2 * node) as UInt16)
+        var bytes = intact
+        bytes[place + 8] ^= 1 << 6
+        TemporaryFolder.write(bytes, to: file)
+        let store = try TestEnvironment(folder)
+        let reader = try store.environment.read()
+        var cursor = try reader.cursor(store.table)
+        var steps = 0
+        do {
+          var next = try cursor.first()
+          while let entry = next, steps <= keys.count {
+            steps += 1
+            next = try cursor.seek((Array(copying: entry.key) + [0]).span)
+          }
+          #expect(steps <= keys.count, "node \(node)")
+        } catch {
+          #expect(error.isDamage)
+          refusals += 1
+        }
+      }
+    }
+    #expect(refusals > 0)
+  }
+
   private var checking: Environment.Options { Environment.Options(mapSizeBytes: 1 << 24, checkedLeafBytes: .max) }
 
   private func number(_ bytes: [UInt8], at place: Int) -> UInt64 { bytes.span.loadLittleEndian(at: place) }
