@@ -144,9 +144,21 @@ struct StrictRequests {
       ["HTTP/1.1", "HTTP/1.0"].contains(where: { parts[2].elementsEqual($0.utf8) })
     else { return nil }
     var fields: [String: [[UInt8]]] = [:]
-    while true {
-      guard let line = line() else { return nil }
+    var isOver = false
+    while !isOver {
+      // The library takes colon LF for the empty line, too, and NUL CRLF LF for a field's end with it (README, known
+      // limits).
+      if rest.starts(with: [0x3a, 0x0a]) {
+        rest = rest.dropFirst(2)
+        break
+      }
+      guard var line = line() else { return nil }
       if line.isEmpty { break }
+      isOver = line.last == 0 && rest.first == 0x0a
+      if isOver {
+        line.removeLast()
+        rest = rest.dropFirst()
+      }
       guard let colon = line.firstIndex(of: UInt8(ascii: ":")), Self.isToken(Array(line[..<colon])) else { return nil }
       let value = line[(colon + 1)...].drop { $0 == 0x20 || $0 == 0x09 }
       guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else { return nil }
