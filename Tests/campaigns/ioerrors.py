@@ -66,8 +66,8 @@ KINDS = [
     Kind("unlink,unlinkat", ("EIO",), 1, is_rebuild=True, lasting=3),
     Kind("rmdir", ("EIO",), 1, is_rebuild=True, lasting=2),
     Kind("mmap", ("ENOMEM", "EAGAIN"), 2, lasting=4),
-    # LMDB forgets why it could not lock its file.
-    Kind("fcntl", ("EIO", "ENOLCK", "EINTR"), 1, lasting=6, words=("LMDB could not open",)),
+    # LMDB forgets why it could not lock its file, a new one included.
+    Kind("fcntl", ("EIO", "ENOLCK", "EINTR"), 1, lasting=6, words=("LMDB could not open", "LMDB could not create")),
     Kind("flock", ("EIO", "ENOLCK", "EINTR"), 1, lasting=1),
     Kind("newfstatat,fstat,statfs,fstatfs", ("EIO",), 2, lasting=6),
     Kind("access,faccessat,faccessat2", ("EIO",), 2, lasting=4),
