@@ -1,5 +1,6 @@
 internal import CMicrohttpd
 internal import Glibc
+internal import Platform
 internal import Synchronization
 
 /// A connection of the library, as its exchange needs it.
@@ -51,7 +52,8 @@ internal import Synchronization
     core.counters.requestsInFlight.add(1, ordering: .acquiringAndReleasing)
     core.counters.requests.add(1, ordering: .relaxed)
     unsafe self.uri = uri
-    unsafe exchange.target = Array(bytes(uri, strlen(uri)))
+    exchange.target.removeAll(keepingCapacity: true)
+    unsafe exchange.target.append(copying: Span(_unsafeElements: bytes(uri, strlen(uri))))
     if let query = unsafe strchr(uri, Int32(UInt8(ascii: "?"))) {
       // The library would now make a record of each argument, in the connection's memory; when that runs out it never
       // answers (0.9.75). So it finds an empty query. The buffer is the connection's, and the callback gets it whole.
