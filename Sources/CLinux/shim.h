@@ -78,8 +78,9 @@ static inline void clinux_on_fault(int signal_number) {
   }
 }
 
-// Has each signal of a fault write "ended by NAME: `advice`" to standard error before it does what it did before.
-static inline void clinux_explain_faults(const char *advice) {
+// Has each signal of a fault write `lead`, "ended by NAME: " and `advice` to standard error before it does what it did
+// before.
+static inline void clinux_explain_faults(const char *lead, const char *advice) {
   static const char *const names[clinux_fault_count] = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGTRAP", "SIGFPE", "SIGABRT"};
   struct clinux_faults *faults = clinux_faults();
   struct sigaction action;
@@ -87,7 +88,8 @@ static inline void clinux_explain_faults(const char *advice) {
   action.sa_handler = clinux_on_fault;
   sigemptyset(&action.sa_mask);
   for (int index = 0; index < clinux_fault_count; index++) {
-    snprintf(faults->lines[index], sizeof faults->lines[index], "<2>ended by %s: %.900s\n", names[index], advice);
+    snprintf(faults->lines[index], sizeof faults->lines[index], "%.20sended by %s: %.900s\n", lead, names[index],
+             advice);
     sigaction(clinux_fault_signals()[index], &action, &faults->before[index]);
   }
 }

@@ -50,12 +50,15 @@ public enum Process {
     return set
   }
 
-  /// Has the process say `advice`, on standard error, when a fault ends it: when it reads memory that can't be read, a
-  /// library gives up, or the runtime stops it. Call it first of all: it asks for no memory, which may be what lacks.
-  public static func explainFaults(_ advice: StaticString) {
+  /// Has the process say `advice` in a line that begins with `lead`, on standard error, when a fault ends it: when it reads
+  /// memory that can't be read, a library gives up, or the runtime stops it. Call it first of all: it asks for no memory,
+  /// which may be what lacks.
+  public static func explainFaults(lead: StaticString, _ advice: StaticString) {
     // A StaticString ends with a NUL.
-    unsafe advice.utf8Start.withMemoryRebound(to: CChar.self, capacity: advice.utf8CodeUnitCount + 1) {
-      unsafe clinux_explain_faults($0)
+    unsafe lead.utf8Start.withMemoryRebound(to: CChar.self, capacity: lead.utf8CodeUnitCount + 1) { lead in
+      unsafe advice.utf8Start.withMemoryRebound(to: CChar.self, capacity: advice.utf8CodeUnitCount + 1) {
+        unsafe clinux_explain_faults(lead, $0)
+      }
     }
   }
 

@@ -30,6 +30,10 @@ func run() throws -> ExitStatus {
     try printAll { $0.append(contentsOf: command.help.utf8) }
     return .fine
   }
+  // LMDB reads its files through memory: a damaged page may end the process so. Of its children's ends, it tells itself.
+  Process.explainFaults(
+    lead: "sessionctl: ",
+    "a damaged page of log/data.mdb or projections/data.mdb may be why; sessionctl verify looks at each of them")
   let made = try command.init(&arguments)
   let directory = takeDirectory(&arguments)
   try arguments.finish()

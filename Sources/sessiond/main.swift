@@ -2,6 +2,7 @@ internal import Platform
 
 // LMDB reads its files through memory: a page that is damaged while they are open may end the process so.
 Process.explainFaults(
+  lead: "<2>",
   """
   want of memory may be why, or a damaged page of log/data.mdb or projections/data.mdb; the next start recovers, and \
   checks the pages as sessionctl verify does

@@ -464,6 +464,20 @@ def test_tail_ends_when_nobody_reads(fed):
     assert (process.wait(10), process.stderr.read()) == (0, b"")
 
 
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE])
+def test_a_fault_is_explained(fed, number):
+    """Where a damaged page of a large log, which isn't looked at first, ends a command that reads it."""
+    daemon, _ = fed
+    command = [CONTROL, "--data-dir", daemon.data, "tail"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait(10) == -number
+    line = f"sessionctl: ended by {number.name}: a damaged page of log/data.mdb or projections/data.mdb may be why"
+    assert process.stderr.read().decode().startswith(line)
+    process.stdout.close()
+
+
 # Damage
 
 def test_every_flipped_bit_of_a_record_is_found(copied):
