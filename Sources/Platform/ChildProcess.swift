@@ -12,12 +12,12 @@ public enum ChildProcess {
     /// By a signal.
     case signalled(Int32)
 
-    /// Whether it ran into memory that can't be read, or a library saw that its data can't be right: SIGSEGV, SIGBUS,
-    /// SIGABRT.
+    /// Whether it ran into memory that can't be read, divided by a number that it read there, or a library saw that its
+    /// data can't be right: SIGSEGV, SIGBUS, SIGFPE, SIGABRT.
     public var isMemoryFault: Bool {
       switch self {
       case .exited: false
-      case .signalled(let signal): signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT
+      case .signalled(let signal): [SIGSEGV, SIGBUS, SIGFPE, SIGABRT].contains(signal)
       }
     }
   }
