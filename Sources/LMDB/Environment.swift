@@ -66,11 +66,11 @@ internal import Platform
     unsafe try check(mdb_env_set_maxreaders(created, UInt32(options.maximumReaders)), "set the number of readers")
     unsafe try check(mdb_env_set_maxdbs(created, UInt32(options.maximumTables)), "set the number of tables")
     let flags = UInt32(MDB_NOTLS) | (options.isReadOnly ? UInt32(MDB_RDONLY) : 0)
-    if !options.isReadOnly {
-      let isThere = try Self.exists(path)
-      if !isThere { try Self.createDataFile(path, options) }
+    if try Self.exists(path) {
+      try Self.checkPageSize(path)
+    } else if !options.isReadOnly {
+      try Self.createDataFile(path, options)
     }
-    try Self.checkPageSize(path)
     try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
     isOpen = true
     unsafe handle = created

@@ -23,14 +23,8 @@ extension Environment {
         if try check.run(transaction: reader.identifier) { return }
       }
       throw PageDamage(page: 0, reason: "neither head of the file is the one of its last transaction")
-    } catch let error as PageDamage {
-      throw error.asError(of: file)
-    } catch let error as SystemError {
-      throw LMDBError(error)
-    } catch let error as LMDBError {
-      throw error
     } catch {
-      fatalError("an error that nothing here throws: \(error)")
+      throw Self.error(error, of: file)
     }
   }
 
@@ -39,27 +33,36 @@ extension Environment {
   /// Proves the one number by which LMDB divides when it opens a file, before anything can be asked of it: how large the
   /// file's heads say that pages are. The rest of a head that is none, LMDB sees.
   static func checkPageSize(_ path: String) throws(LMDBError) {
-    guard try exists(path) else { return }
     let file = path + "/data.mdb"
-    var place: UInt64 = 0
-    for page in 0...1 as ClosedRange<UInt64> {
-      let head = try read(file, PageCheck.pageSizePlace + 4, at: place)
-      guard head.count == PageCheck.pageSizePlace + 4,
-        head.span.loadLittleEndian(at: PageCheck.headBytes) == PageCheck.magic
-      else { return }
-      let size: UInt32 = head.span.loadLittleEndian(at: PageCheck.pageSizePlace)
-      guard size.nonzeroBitCount == 1, PageCheck.pageSizes.contains(size) else {
-        throw PageDamage(page: page, reason: "it says that pages have \(size) bytes").asError(of: file)
+    do {
+      let reader = try Files.Reader(file)
+      var place: UInt64 = 0
+      for page in UInt64(0)...1 {
+        let head = try reader.read(PageCheck.pageSizePlace + 4, at: place)
+        guard head.count == PageCheck.pageSizePlace + 4,
+          head.span.loadLittleEndian(at: PageCheck.headBytes) == PageCheck.magic
+        else { return }
+        let size: UInt32 = head.span.loadLittleEndian(at: PageCheck.pageSizePlace)
+        guard size.nonzeroBitCount == 1, PageCheck.pageSizes.contains(size) else {
+          throw PageDamage(page: page, reason: "it says that pages have \(size) bytes")
+        }
+        place += UInt64(size)
       }
-      place += UInt64(size)
+    } catch {
+      throw Self.error(error, of: file)
     }
   }
 
-  private static func read(_ file: String, _ count: Int, at place: UInt64) throws(LMDBError) -> [UInt8] {
-    do throws(SystemError) {
-      return try Files.Reader(file).read(count, at: place)
-    } catch {
-      throw LMDBError(error)
+  /// The error for what a look at the pages of `file` ends with: damage, or what the system or LMDB refused.
+  private static func error(_ error: any Error, of file: String) -> LMDBError {
+    switch error {
+    case let error as PageDamage:
+      LMDBError(
+        code: MDB_CORRUPTED, operation: "use \(file)",
+        advice: "the file is damaged, page \(error.page): \(error.reason); run sessionctl verify")
+    case let error as SystemError: LMDBError(error)
+    case let error as LMDBError: error
+    default: fatalError("an error that nothing here throws: \(error)")
     }
   }
 }
@@ -80,12 +83,6 @@ extension Environment {
 struct PageDamage: Error {
   let page: UInt64
   let reason: String
-
-  func asError(of file: String) -> LMDBError {
-    LMDBError(
-      code: MDB_CORRUPTED, operation: "use \(file)",
-      advice: "the file is damaged, page \(page): \(reason); run sessionctl verify")
-  }
 }
 
 /// A walk over the pages of a data file, as mdb.c of LMDB 0.9 lays them out on a 64-bit little-endian machine.
