@@ -33,6 +33,14 @@ def begin(daemon: Daemon, session: str, document: dict | None = None):
     assert answer.status == 204, answer
 
 
+def impatient(new_daemon, seconds: int, sessions: int) -> Daemon:
+    """One that gives a client so long to take something, with sessions of 50 KB."""
+    daemon = new_daemon(config={"timeouts": {"sendSeconds": seconds}}).start()
+    for number in range(sessions):
+        begin(daemon, f"s{number}", {"context": {f"a{part}": "x" * 10_000 for part in range(5)}})
+    return daemon
+
+
 def set_attribute(daemon: Daemon, session: str, value="1"):
     answer = daemon.request("POST", path_of(session, "attributes"), body=f'{{"key":"a","value":{value}}}')
     assert answer.status == 204, answer
@@ -172,10 +180,7 @@ def test_a_client_that_only_has_nothing_more_to_say_still_hears(own):
 
 def test_a_reader_that_is_slow_is_not_cut_off(new_daemon):
     """It takes a little all the time, less than one part of the stream in the time that sending may take."""
-    daemon = new_daemon(config={"timeouts": {"sendSeconds": 2}}).start()
-    for number in range(12):
-        body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
-        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
+    daemon = impatient(new_daemon, seconds=2, sessions=12)
     wire = Wire(daemon.address, receive_bytes=4096)
     wire.send(request_bytes("GET", EVENTS, LINES))
     taken, start = 0, time.monotonic()
@@ -188,10 +193,7 @@ def test_a_reader_that_is_slow_is_not_cut_off(new_daemon):
 
 
 def test_a_reader_that_takes_some_before_each_time_for_it_is_over_is_not_cut_off(new_daemon):
-    daemon = new_daemon(config={"timeouts": {"sendSeconds": 4}}).start()
-    for number in range(40):
-        body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
-        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
+    daemon = impatient(new_daemon, seconds=4, sessions=40)
     wire = Wire(daemon.address, receive_bytes=4096)
     wire.send(request_bytes("GET", EVENTS, LINES))
     taken, start = 0, time.monotonic()
@@ -213,10 +215,7 @@ def test_a_reader_that_takes_some_before_each_time_for_it_is_over_is_not_cut_off
 
 
 def test_a_reader_that_takes_nothing_is_cut_off(new_daemon):
-    daemon = new_daemon(config={"timeouts": {"sendSeconds": 2}}).start()
-    for number in range(40):
-        body = {"context": {f"a{part}": "x" * 10_000 for part in range(5)}}
-        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), body).status == 204
+    daemon = impatient(new_daemon, seconds=2, sessions=40)
     wire = daemon.wire()
     wire.send(request_bytes("GET", EVENTS, {"Accept": "text/event-stream"}))
 
