@@ -35,14 +35,14 @@ extension Span where Element == UInt8 {
     count >= prefix.count && extracting(0..<prefix.count).isEqual(to: prefix.span)
   }
 
-  /// The place of the first byte that is `byte`, nil when there is none.
-  public func firstIndex(of byte: UInt8) -> Int? {
-    unsafe withUnsafeBufferPointer { bytes in
-      // memchr(3): reads no more than `count` bytes.
-      guard let start = bytes.baseAddress, let found = unsafe memchr(start, Int32(byte), bytes.count) else {
-        return nil
-      }
-      return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(start)
+  /// The place of the first byte from `start` on that is `byte`, nil when there is none.
+  public func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+    guard start >= 0, start < count else { return nil }
+    return unsafe withUnsafeBufferPointer { bytes in
+      // memchr(3): reads no more than that many bytes.
+      guard let first = bytes.baseAddress, let found = unsafe memchr(first + start, Int32(byte), bytes.count - start)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(first)
     }
   }
 
@@ -151,6 +151,16 @@ extension OutputSpan where Element == UInt8 {
 }
 
 extension String {
+  /// The text whose bytes `body` appends, at most `byteCapacity`. Bytes that aren't UTF-8 are replaced.
+  @inlinable
+  public init(byteCapacity: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
+    unsafe self.init(unsafeUninitializedCapacity: byteCapacity) { buffer in
+      var output = unsafe OutputSpan(buffer: buffer, initializedCount: 0)
+      body(&output)
+      return unsafe output.finalize(for: buffer)
+    }
+  }
+
   /// The text of `span`. Bytes that aren't UTF-8 are replaced.
   public init(decoding span: Span<UInt8>) {
     // The standard library's decoding takes a collection, which a span is not.

@@ -1,19 +1,16 @@
 internal import Platform
+internal import SessionCodec
 internal import SessionModel
 
 // Entity tags (RFC 9110, 8.8.3). Ours are strong and hold the version: "4".
 
 /// The entity tag of a version.
 func entityTag(_ version: UInt32) -> String {
-  var tag = InlineArray<12, UInt8>(repeating: UInt8(ascii: "\""))
-  var first = tag.count - 1
-  var rest = version
-  repeat {
-    first -= 1
-    tag[first] = UInt8(ascii: "0") + UInt8(rest % 10)
-    rest /= 10
-  } while rest > 0
-  return String(decoding: tag.span.extracting((first - 1)..<tag.count))
+  String(byteCapacity: 12) {
+    $0.append(UInt8(ascii: "\""))
+    $0.appendDecimal(UInt64(version))
+    $0.append(UInt8(ascii: "\""))
+  }
 }
 
 /// The versions that an `If-Match` or `If-None-Match` names; tags that can't be ours are left out, since they match none.

@@ -14,13 +14,10 @@ struct RequestTarget {
     /// A part of the path or query breaks a rule, in words.
     case invalid(String)
   }
+}
 
-  private init(tenant: TenantID, route: Route, query: RequestQuery) {
-    self.tenant = tenant
-    self.route = route
-    self.query = query
-  }
-
+// Apart from the parts, so that all of them can be set at once.
+extension RequestTarget {
   /// Takes a target apart. Throws what is wrong with it.
   init(_ target: [UInt8]) throws(Problem) {
     let queryStart = target.span.firstIndex(of: UInt8(ascii: "?")) ?? target.count
@@ -119,6 +116,6 @@ private struct PathParts {
   }
 
   private func findPart(from start: Int) -> Range<Int> {
-    start..<(target.span.extracting(start..<end).firstIndex(of: UInt8(ascii: "/")).map { start + $0 } ?? end)
+    start..<(target.span.extracting(0..<end).firstIndex(of: UInt8(ascii: "/"), from: start) ?? end)
   }
 }

@@ -1,3 +1,5 @@
+internal import Platform
+
 /// A token in compact form (RFC 7515 section 7.1), taken apart but not believed yet.
 struct CompactToken {
   /// Its header's `alg`.
@@ -14,7 +16,7 @@ struct CompactToken {
   private static let forbidden = ["crit", "jku", "jwk", "x5u", "x5c", "b64"]
 
   init(_ token: Span<UInt8>) throws(Refusal) {
-    guard let first = token.firstIndex(of: UInt8(ascii: "."), from: 0),
+    guard let first = token.firstIndex(of: UInt8(ascii: ".")),
       let second = token.firstIndex(of: UInt8(ascii: "."), from: first + 1),
       let header = Base64URL.decode(token.extracting(..<first)),
       let payload = Base64URL.decode(token.extracting((first + 1)..<second)),
@@ -42,16 +44,5 @@ struct CompactToken {
     guard let claims = JSONObject(parsing: payload.span) else { throw Refusal(.malformedPayload) }
     self.claims = claims
     signatureByteCount = signature.count
-  }
-}
-
-extension Span where Element == UInt8 {
-  fileprivate func firstIndex(of byte: UInt8, from start: Int) -> Int? {
-    var index = start
-    while index < count {
-      if self[index] == byte { return index }
-      index += 1
-    }
-    return nil
   }
 }

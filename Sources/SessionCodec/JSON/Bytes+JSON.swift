@@ -84,7 +84,7 @@ extension OutputSpan<UInt8> {
 
   /// Appends `number` in decimal digits, at most 20.
   @_lifetime(self: copy self)
-  mutating func appendDecimal(_ number: UInt64) {
+  public mutating func appendDecimal(_ number: UInt64) {
     var digits = InlineArray<20, UInt8>(repeating: 0)
     var first = digits.count
     var rest = number
