@@ -45,12 +45,11 @@ public enum Frame {
     precondition(salt.count == saltByteCount)
     let name = tenant.description.utf8
     let session = event.sessionID.description.utf8
-    let payload = EventPayload(changes: event.changes, origin: event.origin, request: event.request)
     let headerEnd = fixedEnd + name.count + session.count
     let secretStart = headerEnd + 2 * Digest.byteCount
 
     var bytes: [UInt8] = []
-    bytes.append(addingCapacity: secretStart + saltByteCount + payload.byteCount) { bytes in
+    bytes.append(addingCapacity: secretStart + saltByteCount + EventPayload.byteCount(of: event)) { bytes in
       bytes.appendLittleEndian(UInt64(0))
       bytes.append(format)
       bytes.append(event.kind.rawValue)
@@ -68,7 +67,7 @@ public enum Frame {
       Digest.zero.append(to: &bytes)
       Digest.zero.append(to: &bytes)
       bytes.append(copying: salt)
-      payload.append(to: &bytes)
+      EventPayload.append(event, to: &bytes)
     }
     let payloadDigest = sha256(bytes.span.extracting(secretStart..<bytes.count))
     bytes.store(payloadDigest, at: headerEnd)
@@ -195,12 +194,12 @@ public struct FrameView: ~Escapable {
 
   private func event(of session: SessionID, hasOrigin: Bool) throws(DamagedRecord) -> Event {
     guard let kind = Event.Kind(rawValue: kind) else { throw DamagedRecord("there is no event type \(kind)") }
-    let payload =
+    let (changes, origin, request) =
       isErased
-      ? EventPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)
-      : try EventPayload(format1: secret.extracting(Frame.saltByteCount..<secret.count), hasOrigin: hasOrigin)
+      ? (ContextChanges(), Origin(actor: ""), nil)
+      : try EventPayload.read(format1: secret.extracting(Frame.saltByteCount..<secret.count), hasOrigin: hasOrigin)
     return Event(
       position: position, previousPosition: previousPosition, life: life, version: version, recordedAt: recordedAt,
-      sessionID: session, kind: kind, changes: payload.changes, origin: payload.origin, request: payload.request)
+      sessionID: session, kind: kind, changes: changes, origin: origin, request: request)
   }
 }

@@ -65,15 +65,12 @@ extension Span where Element == UInt8 {
 }
 
 extension [UInt8] {
-  /// The bytes that `body` appends, at most `byteCapacity`. What Swift 6.3 has for that asks for its memory in a way that
-  /// costs several times as much.
+  /// The bytes that `body` appends, at most `byteCapacity`. The initialisers that Swift 6.3 has for that ask for their
+  /// memory in a way that costs several times as much.
   @inlinable
   public init(byteCapacity: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
-    unsafe self.init(unsafeUninitializedCapacity: byteCapacity) { buffer, count in
-      var output = unsafe OutputSpan(buffer: buffer, initializedCount: 0)
-      body(&output)
-      count = unsafe output.finalize(for: buffer)
-    }
+    self.init()
+    append(addingCapacity: byteCapacity, initializingWith: body)
   }
 
   /// Copies the bytes of `span` into a new array.

@@ -1,31 +1,10 @@
-/// Folds one event into a session's state; nil stands for a session without events.
+/// Folds one event into a session's state, which changes in place; nil stands for a session without events.
 ///
-/// Total: every stored event folds, whatever state it meets. It is the only place that turns events into state: the
-/// writer, catch-up, as-of queries, rebuild and verify all call it.
-///
-/// Takes the state over, so that a caller who gives away its only reference gets it changed in place.
-public func evolve(_ state: consuming Session?, _ event: Event) -> Session {
-  // Taken out, not copied: a state that two hold would be copied when it is changed.
-  guard event.kind != .started, var next = state.take() else { return begin(event, after: state) }
-  next.lastPosition = event.position
-  next.activeAt = max(next.activeAt, event.recordedAt)
-  guard event.kind.movesVersion else { return next }
-  next.version = event.version
-  next.modifiedAt = event.recordedAt
-  next.lastRequest = event.request?.fingerprint
-  event.changes.apply(to: &next.context)
-  next.remember(event)
-  switch event.kind {
-  case .ended: next.close(as: .ended)
-  case .expired: next.close(as: .expired)
-  case .erased:
-    // Nothing that a payload led to may stay: the fold must come to the same without the payloads.
-    next.close(as: .erased)
-    next.lastRequest = nil
-    next.acceptedRequests = []
-  default: break
-  }
-  return next
+/// Total: every stored event folds, whatever state it meets, and leaves one. It is the only place that turns events into
+/// state: the writer, catch-up, as-of queries, rebuild and verify all call it.
+public func evolve(_ state: inout Session?, _ event: Event) {
+  if event.kind != .started, state?.goOn(with: event) != nil { return }
+  state = begin(event, after: state)
 }
 
 /// The first state of a life, which keeps the memory of the lives before it.
@@ -42,6 +21,28 @@ private func begin(_ event: Event, after earlier: Session?) -> Session {
 }
 
 extension Session {
+  /// The state after a further event of the life.
+  fileprivate mutating func goOn(with event: Event) {
+    lastPosition = event.position
+    activeAt = max(activeAt, event.recordedAt)
+    guard event.kind.movesVersion else { return }
+    version = event.version
+    modifiedAt = event.recordedAt
+    lastRequest = event.request?.fingerprint
+    event.changes.apply(to: &context)
+    remember(event)
+    switch event.kind {
+    case .ended: close(as: .ended)
+    case .expired: close(as: .expired)
+    case .erased:
+      // Nothing that a payload led to may stay: the fold must come to the same without the payloads.
+      close(as: .erased)
+      lastRequest = nil
+      acceptedRequests = []
+    default: break
+    }
+  }
+
   /// Ends the life. What stays is a skeleton with life, version and last position, so that an old session costs little
   /// and its history is still found; what the session held stands in its events.
   fileprivate mutating func close(as status: Status) {

@@ -87,7 +87,8 @@ public struct SessionContext: Equatable, Sendable {
 
   /// The place of the attribute of that name, nil when there is none.
   public func attributeIndex(_ name: String) -> Int? {
-    attributes.firstIndex { $0.name.isIdentical(to: name) }
+    let attributes = attributes.span
+    return attributes.indices.first { attributes[$0].name.isIdentical(to: name) }
   }
 
   /// Whether both hold the same bytes.

@@ -3,7 +3,10 @@ extension String {
   ///
   /// Names and values are compared like this everywhere. `==` would take canonically equivalent texts for equal, which
   /// to every client, key and signature are different ones.
-  func isIdentical(to other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+  func isIdentical(to other: String) -> Bool {
+    // Most that differ do so in length, which is known without a look at the bytes.
+    utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+  }
 }
 
 extension String? {

@@ -55,11 +55,9 @@ package struct Fold {
   mutating func fold(
     _ event: Event, of tenant: TenantID, into slot: Slot, tail: LogTail, after checkpoint: Checkpoint
   ) -> Checkpoint {
-    // Taken out, so that evolve owns it and changes it in place.
-    let next = evolve(slot.state.take(), event)
-    let isOpen = next.status == .active
+    evolve(&slot.state, event)
+    let isOpen = slot.state?.status == .active
     let opened: UInt64 = slot.isOpen == isOpen ? 0 : isOpen ? 1 : .max
-    slot.state = consume next
     slot.isOpen = isOpen
     slot.isChanged = true
     publication.note(event, of: tenant)

@@ -66,7 +66,7 @@ struct History {
     var state: Session?
     var isErased = false
     try replay(life) { recorded in
-      state = evolve(state.take(), recorded.event)
+      evolve(&state, recorded.event)
       isErased = isErased || recorded.isErased
     }
     guard let state else { return nil }
@@ -89,7 +89,7 @@ struct History {
     var isErased = false
     try replay(life) { recorded in
       if recorded.event.version > earlier, states.earlier == nil { states.earlier = states.now }
-      states.now = evolve(states.now.take(), recorded.event)
+      evolve(&states.now, recorded.event)
       isErased = isErased || recorded.isErased
     }
     guard let new = states.now else { return .noVersion(later) }

@@ -124,7 +124,7 @@ final class TenantProof {
     session.version = event.version
     noteErasure(frame, event, session)
     guard projected != nil else { return }
-    session.state = evolve(session.state.take(), event)
+    evolve(&session.state, event)
     for change in event.changes.fields where change.field == .customerID {
       guard let customer = change.value else { continue }
       let entry = CustomerKey(tenant, customer: customer, event.sessionID)

@@ -88,12 +88,11 @@ func publication(
 
 /// The snapshot of that publication.
 func snapshot(_ session: String, position: UInt64, of tenant: TenantID = TestProjections.tenant) -> [UInt8] {
-  let id = SessionID(valid: session)
-  let event = Event(
-    position: position, previousPosition: 0, life: 1, version: UInt32(position), recordedAt: .start, sessionID: id,
-    kind: .started, changes: ContextChanges(), origin: Origin(actor: "test"), request: nil)
-  let key = SessionKey(tenant, id)
-  return SnapshotRecord.encode(evolve(nil, event), key: key.bytes.span)
+  let state = Session(
+    life: 1, version: UInt32(position), status: .active, context: SessionContext(), createdAt: .start,
+    modifiedAt: .start, activeAt: .start, lastPosition: position, eventCount: 1, lastRequest: nil,
+    acceptedRequests: [])
+  return SnapshotRecord.encode(state, key: SessionKey(tenant, SessionID(valid: session)).bytes.span)
 }
 
 extension Publication {

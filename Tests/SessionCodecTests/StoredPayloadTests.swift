@@ -12,7 +12,7 @@ import TestSupport
     10 0200  0100 61 01000000 31  0300 782f79 07000000 7b2261223a317d
     """
 
-  static let goldenPayload = EventPayload(
+  static let goldenPayload = StoredPayload(
     changes: ContextChanges(
       fields: [
         .init(field: .customerID, value: "c1é"), .init(field: .currency, value: nil),
@@ -26,48 +26,41 @@ import TestSupport
       fingerprint: Fingerprint(low: 0x0102_0304_0506_0708, high: 0x1112_1314_1516_1718),
       key: Fingerprint(low: 0x2122_2324_2526_2728, high: 0x3132_3334_3536_3738)))
 
-  private func encode(_ payload: EventPayload) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.append(addingCapacity: payload.byteCount) { payload.append(to: &$0) }
-    #expect(bytes.count == payload.byteCount)
-    return bytes
-  }
-
-  private func decode(_ bytes: [UInt8]) throws -> EventPayload { try EventPayload(format1: bytes.span) }
+  private func decode(_ bytes: [UInt8]) throws -> StoredPayload { try StoredPayload(format1: bytes.span) }
 
   @Test("the bytes of format 1 are read as what was written, and written the same")
   func goldenBytes() throws {
     let bytes = bytes(hexadecimal: Self.golden)
     #expect(try decode(bytes) == Self.goldenPayload)
-    #expect(encode(Self.goldenPayload) == bytes)
+    #expect(Self.goldenPayload.bytes == bytes)
   }
 
   @Test(
     "the other forms: no request, no key, one attribute set, one removed",
     arguments: [
-      ("00 0000 0000 0000", EventPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)),
+      ("00 0000 0000 0000", StoredPayload(changes: ContextChanges(), origin: Origin(actor: ""), request: nil)),
       (
         "01 0100000000000000 0200000000000000 0000 0000 0000",
-        EventPayload(
+        StoredPayload(
           changes: ContextChanges(), origin: Origin(actor: ""),
           request: RequestMark(fingerprint: Fingerprint(low: 1, high: 2)))
       ),
       (
         "00 0000 0000 0000 11 0100 61 04000000 6e756c6c",
-        EventPayload(
+        StoredPayload(
           changes: ContextChanges(attributes: .set(Attribute(name: "a", value: Array("null".utf8)))),
           origin: Origin(actor: ""), request: nil)
       ),
       (
         "00 0000 0000 0100 74 12 0100 61",
-        EventPayload(
+        StoredPayload(
           changes: ContextChanges(attributes: .removed("a")), origin: Origin(actor: "", traceParent: "t"), request: nil)
       ),
     ])
-  func otherForms(_ hexadecimal: String, _ payload: EventPayload) throws {
+  func otherForms(_ hexadecimal: String, _ payload: StoredPayload) throws {
     let bytes = bytes(hexadecimal: hexadecimal)
     #expect(try decode(bytes) == payload)
-    #expect(encode(payload) == bytes)
+    #expect(payload.bytes == bytes)
   }
 
   @Test("any payload comes back as it was", arguments: propertySeeds())
@@ -75,17 +68,17 @@ import TestSupport
     var randomness = SeededRandomness(seed: seed)
     for _ in 0..<500 {
       let event = randomness.event(SessionID(valid: "s"))
-      let payload = EventPayload(changes: event.changes, origin: event.origin, request: event.request)
-      #expect(try decode(encode(payload)) == payload, "seed \(seed)")
+      let payload = StoredPayload(event)
+      #expect(try decode(payload.bytes) == payload, "seed \(seed)")
     }
   }
 
   @Test("a payload that is cut short is either refused or, between two entries, a shorter one")
   func truncation() throws {
-    let bytes = encode(Self.goldenPayload)
+    let bytes = Self.goldenPayload.bytes
     for count in 0..<bytes.count {
       guard let shorter = try? decode(Array(bytes[..<count])) else { continue }
-      #expect(encode(shorter) == Array(bytes[..<count]))
+      #expect(shorter.bytes == Array(bytes[..<count]))
       #expect(shorter.changes.fields.count < 3 || shorter.changes.attributes == .unchanged)
     }
   }
@@ -95,7 +88,7 @@ import TestSupport
     arguments: propertySeeds())
   func garbage(_ seed: UInt64) {
     var randomness = SeededRandomness(seed: seed)
-    let good = encode(Self.goldenPayload)
+    let good = Self.goldenPayload.bytes
     for _ in 0..<3000 {
       var bytes = randomness.chance(2) ? randomness.bytes(randomness.number(0...80)) : good
       if !bytes.isEmpty {
@@ -105,7 +98,7 @@ import TestSupport
       }
       // What can be read has the one form that it is written in.
       if let payload = try? decode(bytes) {
-        let again = try? decode(encode(payload))
+        let again = try? decode(payload.bytes)
         #expect(again == payload, "seed \(seed)")
       }
     }

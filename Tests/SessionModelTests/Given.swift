@@ -19,7 +19,7 @@ struct Given {
   }
 
   /// What the events lead to.
-  var state: Session? { events.reduce(nil as Session?) { evolve($0, $1) } }
+  var state: Session? { events.reduce(into: nil as Session?) { evolve(&$0, $1) } }
 
   /// When the last event was recorded; the events are a second apart.
   var lastTime: Instant { events.last?.recordedAt ?? .start }

@@ -48,7 +48,7 @@ import TestSupport
           let isNew = event.kind == .started
           #expect(event.version == (isNew ? 1 : (before?.version ?? 0) + 1), "seed \(seed)")
           #expect(event.previousPosition == before?.lastPosition ?? 0, "seed \(seed)")
-          states[event.sessionID] = evolve(before, event)
+          evolve(&states[event.sessionID], event)
         }
         #expect(states.count == 20)
         let view = try projections.view()

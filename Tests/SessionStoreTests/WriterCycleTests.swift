@@ -470,7 +470,7 @@ final class TestCycle {
     var states: [SessionID: Session] = [:]
     for event in events {
       #expect(event.previousPosition == states[event.sessionID]?.lastPosition ?? 0, "seed \(seed)")
-      states[event.sessionID] = evolve(states[event.sessionID], event)
+      evolve(&states[event.sessionID], event)
     }
     for (session, state) in states {
       #expect(try test.snapshots.session(SessionKey(test.tenant, session)) == state, "seed \(seed)")

@@ -1,71 +1,74 @@
 public import SessionModel
 
-/// The part of an event that may be personal or large, and that erasure removes.
-public struct EventPayload: Equatable, Sendable {
-  /// What the event changed.
-  public var changes: ContextChanges
-  /// Who asked for it.
-  public var origin: Origin
-  /// The request that led to it.
-  public var request: RequestMark?
+// The part of an event that may be personal or large, and that erasure removes. Format 1: u8 what follows (1: a request's
+// fingerprint, 2: its key's too), 16 bytes each; actor, request id and trace parent, each behind a u16 length; then the
+// changed fields up to the end (FieldList).
 
-  /// A payload of those parts.
-  public init(changes: ContextChanges, origin: Origin, request: RequestMark?) {
-    self.changes = changes
-    self.origin = origin
-    self.request = request
-  }
-
-  // Format 1: u8 what follows (1: a request's fingerprint, 2: its key's too), 16 bytes each; actor, request id and trace
-  // parent, each behind a u16 length; then the changed fields up to the end (FieldList).
-
-  /// How many bytes ``append(to:)`` appends.
-  public var byteCount: Int {
-    let requestBytes = request.map { $0.key == nil ? 16 : 32 } ?? 0
+/// The stored form of what an event changed, who asked for it and the request that led to it.
+public enum EventPayload {
+  /// How many bytes ``append(_:to:)`` appends.
+  public static func byteCount(of event: Event) -> Int {
+    let requestBytes = event.request.map { $0.key == nil ? 16 : 32 } ?? 0
+    let origin = event.origin
     let originBytes = origin.actor.utf8.count + origin.requestID.utf8.count + origin.traceParent.utf8.count
-    return 1 + requestBytes + 6 + originBytes + changes.storedByteCount
+    return 1 + requestBytes + 6 + originBytes + event.changes.storedByteCount
   }
 
-  /// Appends the payload's bytes in the newest format; traps when there is no room for ``byteCount``.
+  /// Appends the payload of `event` in the newest format; traps when there is no room for its ``byteCount(of:)``.
   @_lifetime(bytes: copy bytes)
-  public func append(to bytes: inout OutputSpan<UInt8>) {
-    if let request {
+  public static func append(_ event: Event, to bytes: inout OutputSpan<UInt8>) {
+    if let request = event.request {
       bytes.append(request.key == nil ? 1 : 2)
       bytes.append(request.fingerprint)
       if let key = request.key { bytes.append(key) }
     } else {
       bytes.append(0)
     }
-    bytes.appendText(origin.actor)
-    bytes.appendText(origin.requestID)
-    bytes.appendText(origin.traceParent)
-    bytes.appendFields(changes)
+    bytes.appendText(event.origin.actor)
+    bytes.appendText(event.origin.requestID)
+    bytes.appendText(event.origin.traceParent)
+    bytes.appendFields(event.changes)
   }
 
-  /// Reads the bytes of a payload of format 1. Throws when they can't be one.
+  /// The parts of a payload whose bytes are of format 1. Throws when they can't be one.
   ///
   /// - Parameter hasOrigin: whether it is wanted who asked; otherwise the origin's texts stay empty.
-  public init(format1 bytes: Span<UInt8>, hasOrigin: Bool = true) throws(DamagedRecord) {
+  public static func read(
+    format1 bytes: Span<UInt8>, hasOrigin: Bool = true
+  ) throws(DamagedRecord) -> (changes: ContextChanges, origin: Origin, request: RequestMark?) {
     var reader = RecordReader(bytes)
-    switch try reader.integer(UInt8.self) {
+    let request = try reader.requestMark()
+    let origin = hasOrigin ? try reader.origin() : try reader.skippedOrigin()
+    return (try reader.fields(), origin, request)
+  }
+}
+
+extension RecordReader {
+  @_lifetime(self: copy self)
+  fileprivate mutating func requestMark() throws(DamagedRecord) -> RequestMark? {
+    switch try integer(UInt8.self) {
     case 0:
-      request = nil
+      return nil
     case 1:
-      request = RequestMark(fingerprint: try reader.fingerprint())
+      return RequestMark(fingerprint: try fingerprint())
     case 2:
-      let fingerprint = try reader.fingerprint()
-      request = RequestMark(fingerprint: fingerprint, key: try reader.fingerprint())
+      let fingerprint = try fingerprint()
+      return RequestMark(fingerprint: fingerprint, key: try self.fingerprint())
     case let other:
       throw DamagedRecord("there is no request mark of kind \(other)")
     }
-    if hasOrigin {
-      let actor = try reader.text()
-      let requestID = try reader.text()
-      origin = Origin(actor: actor, requestID: requestID, traceParent: try reader.text())
-    } else {
-      for _ in 0..<3 { _ = try reader.bytes(Int(reader.integer(UInt16.self))) }
-      origin = Origin(actor: "")
-    }
-    changes = try reader.fields()
+  }
+
+  @_lifetime(self: copy self)
+  fileprivate mutating func origin() throws(DamagedRecord) -> Origin {
+    let actor = try text()
+    let requestID = try text()
+    return Origin(actor: actor, requestID: requestID, traceParent: try text())
+  }
+
+  @_lifetime(self: copy self)
+  fileprivate mutating func skippedOrigin() throws(DamagedRecord) -> Origin {
+    for _ in 0..<3 { _ = try bytes(Int(integer(UInt16.self))) }
+    return Origin(actor: "")
   }
 }

@@ -114,6 +114,7 @@ extension RecordReader {
       default:
         guard let field = Field(rawValue: tag) else { throw DamagedRecord("there is no field number \(tag)") }
         let count = try integer(UInt16.self)
+        if changes.fields.isEmpty { changes.fields.reserveCapacity(Field.allCases.count) }
         let value: String? = count == FieldTag.cleared ? nil : try text(count: Int(count))
         changes.fields.append(ContextChanges.FieldChange(field: field, value: value))
       }

@@ -36,10 +36,8 @@ func fuzzFrame(_ bytes: [UInt8]) {
 /// Payloads of events.
 func fuzzPayload(_ bytes: [UInt8]) {
   do throws(DamagedRecord) {
-    let payload = try EventPayload(format1: bytes.span)
-    var written: [UInt8] = []
-    written.append(addingCapacity: payload.byteCount) { payload.append(to: &$0) }
-    let again = try EventPayload(format1: written.span)
+    let payload = try StoredPayload(format1: bytes.span)
+    let again = try StoredPayload(format1: payload.bytes.span)
     require(again == payload, "\(payload) is written, and \(again) is read")
   } catch {
     require(!error.reason.isEmpty, "damage without a reason")

@@ -15,10 +15,7 @@ func writeSeeds(_ path: String) throws {
     let event = random.event(SessionID(valid: "s1"))
     let frame = Frame.encode(event, tenant: tenant, salt: salt.span, previousChain: .zero).bytes
     TemporaryFolder.write(number < 15 ? frame : erased(frame, tenant, 1), to: path + "/frame/\(number)")
-    let parts = EventPayload(changes: event.changes, origin: event.origin, request: event.request)
-    var payload: [UInt8] = []
-    payload.append(addingCapacity: parts.byteCount) { parts.append(to: &$0) }
-    TemporaryFolder.write(payload, to: path + "/payload/\(number)")
+    TemporaryFolder.write(StoredPayload(event).bytes, to: path + "/payload/\(number)")
     // Without the checksum, which the target adds.
     let snapshot = SnapshotRecord.encode(random.session(), key: Array("acme\0s1".utf8).span)
     TemporaryFolder.write(Array(snapshot.dropLast(8)), to: path + "/snapshot/\(number)")
