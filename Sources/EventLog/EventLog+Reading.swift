@@ -216,6 +216,7 @@ extension EventLog {
     _ tenant: TenantID, after position: UInt64, limit: Int,
     _ body: (_ position: UInt64, _ frame: FrameView?, _ damage: DamagedRecord?) -> Void
   ) throws(EventLogError) -> UInt64 {
+    guard position < .max else { return position }
     do {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)

@@ -66,6 +66,7 @@ extension EventLog {
   public func recordBytes(
     of tenant: TenantID, after position: UInt64, limit: Int
   ) throws(EventLogError) -> (bytes: UInt64, last: UInt64) {
+    guard position < .max else { return (0, position) }
     do throws(LMDBError) {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)

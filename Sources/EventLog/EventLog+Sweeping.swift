@@ -7,27 +7,30 @@ extension EventLog {
   /// Where a sweep goes on: behind the record under this key.
   public struct SweepPlace: Equatable, Sendable {
     let key: [UInt8]
+    /// Whether a record was met there, so that it is looked for where its key doesn't lead to it.
+    let isRecord: Bool
 
     /// Before all records.
     public static let start = SweepPlace(key: [0])
 
     /// Before all records of `tenant`.
     public init(before tenant: TenantID) {
-      key = LogSchema.key(tenant, 0)
+      self.init(key: LogSchema.key(tenant, 0))
     }
 
     /// Behind all records of `tenant`.
     public init(after tenant: TenantID) {
-      key = LogSchema.end(of: tenant)
+      self.init(key: LogSchema.end(of: tenant))
     }
 
     /// Behind the record at `position`.
     public init(after position: UInt64, of tenant: TenantID) {
-      key = LogSchema.key(tenant, position)
+      self.init(key: LogSchema.key(tenant, position), isRecord: true)
     }
 
-    init(key: [UInt8]) {
+    init(key: [UInt8], isRecord: Bool = false) {
       self.key = key
+      self.isRecord = isRecord
     }
   }
 
@@ -58,7 +61,8 @@ extension EventLog {
     do {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)
-      var next = try Self.find(place.key, &cursor) ? cursor.next() : cursor.seek(place.key.span)
+      let isFound = try place.isRecord && Self.find(place.key, &cursor)
+      var next = try isFound ? cursor.next() : cursor.seek(place.key.span)
       var tenant: TenantID?
       var count = 0
       while let entry = next {
@@ -67,7 +71,7 @@ extension EventLog {
         tenant = owner ?? tenant
         switch Self.hand(entry.value, entry.key, owner, position, to: body) {
         case .stop: return nil
-        case .mayPause where count >= limit: return SweepPlace(key: [UInt8](copying: entry.key))
+        case .mayPause where count >= limit: return SweepPlace(key: [UInt8](copying: entry.key), isRecord: true)
         case .mayPause, .goOn: break
         }
         next = try cursor.next()

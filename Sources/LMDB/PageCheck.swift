@@ -152,8 +152,10 @@ private struct PageCheck: ~Copyable {
     let meta = metas[index]
     self.transaction = transaction
     last = meta.number(at: Self.headBytes + 120)
-    // The file need not be as long yet; what is in use is read, and so is in it.
-    guard last >= 1, last < 1 << 36 else { throw PageDamage(page: UInt64(index), reason: "its last page is \(last)") }
+    // The file need not be as long yet; what is in use is read, and so is in it. The map has room for it, and none is
+    // larger than what a processor can address.
+    let mapPages = min(meta.number(at: Self.headBytes + 16), 1 << 48) / UInt64(pageBytes)
+    guard last >= 1, last < mapPages else { throw PageDamage(page: UInt64(index), reason: "its last page is \(last)") }
     seen = Array(repeating: 0, count: Int(last / 64) + 1)
     try see(0)
     try see(1)
@@ -283,9 +285,12 @@ private struct PageCheck: ~Copyable {
   /// Takes in what one commit freed: u64 number of pages, then u64 each, falling.
   private mutating func takeFreePages(_ value: [UInt8], _ key: [UInt8], _ number: UInt64) throws {
     let span = value.span
-    let count: UInt64 = value.count >= 8 ? span.loadLittleEndian(at: 0) : .max
+    guard key.count == 8, value.count >= 8, value.count % 8 == 0 else {
+      throw PageDamage(page: number, reason: "it lists free pages in \(value.count) bytes under \(key.count)")
+    }
+    let count: UInt64 = span.loadLittleEndian(at: 0)
     let by: UInt64 = key.span.loadLittleEndian(at: 0)
-    guard by <= transaction, count <= UInt64(value.count / 8 - 1), value.count % 8 == 0 else {
+    guard by <= transaction, count <= UInt64(value.count / 8 - 1) else {
       throw PageDamage(page: number, reason: "it lists \(count) free pages of the transaction \(by)")
     }
     var before = UInt64.max

@@ -14,14 +14,18 @@ public struct DueSession: Sendable {
 }
 
 extension ProjectionsView {
-  /// The sessions of a class whose time is `time` or before, in that order: at most `limit` behind `entry`.
+  /// The sessions of a class whose time is `time` or before, in that order: at most `limit` behind `entry`. Entries that
+  /// name no session are left out; `damaged` is called for each.
   public borrowing func due(
-    _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, limit: Int
+    _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, limit: Int, damaged: () -> Void
   ) throws(ProjectionsError) -> [DueSession] {
     var found: [DueSession] = []
     do {
       try forEachDue(kind, upTo: time, after: entry) { entry in
-        let (tenant, id) = try entry.session()
+        guard let (tenant, id) = try? entry.session() else {
+          damaged()
+          return true
+        }
         found.append(DueSession(entry: entry, tenant: tenant, id: id))
         return found.count < limit
       }

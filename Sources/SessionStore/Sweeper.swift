@@ -16,6 +16,8 @@ final class Sweeper {
   /// before it may have been recorded, but not flushed.
   private var places: [ActivityKey.Class: ActivityKey] = [:]
   private var lastProblem: String?
+  /// The damage that was told: each is told once, however often a sweep meets it.
+  private var toldDamage: Set<String> = []
   /// How many sessions this round has erased for their age.
   private var retained = 0
 
@@ -118,7 +120,8 @@ final class Sweeper {
       guard waitForCalm(until: deadline) else { return false }
       // 1. The next due entries, of which some may have been recorded or overtaken by activity that isn't flushed.
       let entries = try store.projections.view().due(
-        sweep.kind, upTo: sweep.limit, after: places[sweep.kind], limit: stepSize)
+        sweep.kind, upTo: sweep.limit, after: places[sweep.kind], limit: stepSize
+      ) { tell("the index of activity has an entry that names no session") }
       let due = entries.filter { isStillDue($0, sweep) }
       // 2. Their commands. The next ones are only looked for when the answers to these are there.
       let started = monotonicNanoseconds()
@@ -153,6 +156,7 @@ final class Sweeper {
       var missing: Int
       var accepted = 0
       var isRefused = false
+      var damage: [String] = []
     }
     let answers = Monitor(Answers(missing: sessions.count))
     for session in sessions {
@@ -163,6 +167,9 @@ final class Sweeper {
           answers.missing -= 1
           switch outcome {
           case .accepted: answers.accepted += 1
+          // What can't be read of one session is no reason to leave the others.
+          case .failed(let error) where error.isDamage:
+            answers.damage.append("session \(session.id) of tenant \(session.tenant): \(error)")
           case .overloaded, .failed: answers.isRefused = true
           case .alreadyApplied, .rejected, .erased: break
           }
@@ -171,9 +178,16 @@ final class Sweeper {
         if isLast { answers.signal { _ in } }
       }
     }
-    let (accepted, isRefused) = answers.wait { $0.missing == 0 ? ($0.accepted, $0.isRefused) : nil }
-    if accepted > 0 { sweep.count(accepted) }
-    return !isRefused
+    let done = answers.wait { $0.missing == 0 ? $0 : nil }
+    if done.accepted > 0 { sweep.count(done.accepted) }
+    done.damage.forEach(tell)
+    return !done.isRefused
+  }
+
+  /// Tells of damage that keeps a session from being swept.
+  private func tell(_ damage: String) {
+    guard toldDamage.count < 100, toldDamage.insert(damage).inserted else { return }
+    store.observer.notice("a session that is due is left as it is: \(damage)")
   }
 
   /// Waits while the writer has much to do. Returns false when it still had at `deadline`.

@@ -93,7 +93,8 @@ final class VerificationSweep {
         // LMDB itself sees that its pages can't be right. The rest of this tenant's log can't be reached by them.
         guard case .storage(let storage) = error, storage.code < 0 else { throw .log(error) }
         found((proof?.tail.position ?? 0) + 1, "\(error); the rest of the log could not be read", of: proof?.tenant)
-        guard let broken = proof else { return }
+        // Behind a tenant whose log has ended already there is nothing to go on from.
+        guard let broken = proof, !broken.isBroken else { break }
         broken.isBroken = true
         next = EventLog.SweepPlace(after: broken.tenant)
         if range.only != nil { next = nil }

@@ -120,6 +120,40 @@ import TestSupport
     }
   }
 
+  @Test("lengths in the list of free pages that can't be are found")
+  func freePages() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let store = try TestEnvironment(folder)
+      let large = String(repeating: "v", count: 20_000)
+      try store.put(Dictionary(uniqueKeysWithValues: (0..<120).map { ("key \($0)", large) }))
+      // One commit frees more pages than a leaf can list.
+      try store.put(Dictionary(uniqueKeysWithValues: (0..<120).map { ("key \($0)", "v") }))
+    }
+    let file = folder("data.mdb")
+    let intact = try Files.read(file)
+    // The newer head names the root of the free pages' table, which is a leaf here.
+    let head = number(intact, at: 16 + 128) > number(intact, at: 4096 + 16 + 128) ? 0 : 4096
+    let page = Int(number(intact, at: head + 16 + 24 + 40)) * 4096
+    let nodes = (Int(intact.span.loadLittleEndian(at: page + 12) as UInt16) - 16) / 2
+    let places = (0..<nodes).map { page + Int(intact.span.loadLittleEndian(at: page + 16 + 2 * $0) as UInt16) }
+    func check(_ change: (inout [UInt8]) -> Void) {
+      var bytes = intact
+      change(&bytes)
+      TemporaryFolder.write(bytes, to: file)
+      #expect(throws: LMDBError.self) { _ = try TestEnvironment(folder, options: checking) }
+    }
+    let large = places.filter { intact[$0 + 4] & 1 != 0 }
+    #expect(!large.isEmpty)
+    // A node: u32 length of the value, u16 flags (1: on pages of its own), u16 length of the key.
+    for place in large {
+      for length in [0, 1, 4, 7] as [UInt8] {
+        check { $0.replaceSubrange(place..<place + 4, with: [length, 0, 0, 0]) }
+      }
+    }
+    for place in places { check { $0[place + 6] = 7 } }
+  }
+
   @Test("a walk from seek to seek ends, whatever has become of the keys in a branch")
   func seeksGoForward() throws {
     let folder = try TemporaryFolder()

@@ -1,4 +1,5 @@
 import Platform
+import Projections
 import SessionModel
 import Testing
 import TestSupport
@@ -100,6 +101,34 @@ import TestSupport
     #expect(test.store.statistics.current.sweepBacklog == 0)
     #expect(try kinds(test, "s0") == [.started, .expired])
     #expect(try kinds(test, "s699") == [.started, .expired])
+  }
+
+  @Test("what is damaged of one session keeps no other one from expiring, and is told once")
+  func damage() throws {
+    let folder = try TemporaryFolder()
+    let clock = TestClock()
+    do {
+      let test = try store(folder, clock: clock, customer: 20)
+      for session in ["s1", "s2", "s3"] { test.send(.begin(session)) }
+      test.send(login("customer"))
+    }
+    let tenant = TestStore.tenant
+    let key = SessionKey(tenant, SessionID(valid: "s2"))
+    try changeProjections(folder, "snapshots", key.bytes, [UInt8](repeating: 0, count: 100))
+    // Of the class of anonymous sessions, active in 1970, and of nobody.
+    try changeProjections(folder, "activity", [1, 0x80] + [UInt8](repeating: 0, count: 7) + Array("Nobody".utf8), [])
+    let test = try store(folder, clock: clock, customer: 20)
+    clock.advance(microseconds: 20_000_000)
+    let sweeper = Sweeper(test.store) { _ in true }
+    for _ in 0..<3 {
+      #expect(sweeper.run(milliseconds: 60_000))
+      test.flushed()
+    }
+    for session in ["s1", "s3", "customer"] { #expect(try kinds(test, session) == [.started, .expired]) }
+    #expect(test.store.statistics.current.expiredCount == 3)
+    #expect(test.notices.filter { $0.contains("is left as it is") }.count == 2, "\(test.notices)")
+    #expect(
+      test.notices.contains { $0.contains("is left as it is: session s2 of tenant acme: the projections are damaged") })
   }
 
   @Test("a queue too small for a step is no reason to stop")

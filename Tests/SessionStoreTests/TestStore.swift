@@ -1,6 +1,7 @@
 import LMDB
 import Platform
 import SessionModel
+import Synchronization
 import TestSupport
 import Testing
 
@@ -19,6 +20,7 @@ final class TestStore {
 
   /// What the store told its observer.
   private final class Heard: Sendable {
+    let signsOfLife = Atomic<Int>(0)
     let notices = Monitor<[String]>([])
     let replayed = Monitor<[Int]>([])
     let failures = Monitor<[StoreError]>([])
@@ -40,7 +42,8 @@ final class TestStore {
       observer: SessionStore.Observer(
         notice: { text in heard.notices.withLock { $0.append(text) } },
         replayed: { count in heard.replayed.withLock { $0.append(count) } },
-        failed: { error in heard.failures.signal { $0.append(error) } }),
+        failed: { error in heard.failures.signal { $0.append(error) } },
+        writerAlive: { heard.signsOfLife.add(1, ordering: .relaxed) }),
       now: { clock.now })
   }
 
@@ -53,6 +56,8 @@ final class TestStore {
   }
 
   var notices: [String] { heard.notices.withLock { $0 } }
+  /// How often the writer said that it works.
+  var signsOfLife: Int { heard.signsOfLife.load(ordering: .relaxed) }
   /// The numbers of events replayed at start, as they were told.
   var replayed: [Int] { heard.replayed.withLock { $0 } }
   var failures: [StoreError] { heard.failures.withLock { $0 } }
@@ -140,6 +145,19 @@ extension TestStore {
     }
     return events
   }
+}
+
+/// Changes a table of projections that no store has open; nil takes the entry away.
+func changeProjections(_ folder: TemporaryFolder, _ table: StaticString, _ key: [UInt8], _ value: [UInt8]?) throws {
+  let environment = try Environment(path: folder("projections"), options: TestStore.environment)
+  let table = try environment.openTables([table])[0]
+  var transaction = try environment.write()
+  if let value {
+    try transaction.put(table, key.span, value.span)
+  } else {
+    try transaction.remove(table, key.span)
+  }
+  try transaction.commit()
 }
 
 /// How the projections in a data directory differ from ones that are built anew, which then stand in their place.

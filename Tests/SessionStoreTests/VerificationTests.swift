@@ -73,6 +73,35 @@ import TestSupport
     #expect(!found.contains { $0.contains("rival") })
   }
 
+  @Test("a page that can't be reached ends its tenant's log, and the verification")
+  func unreachable() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let test = try TestStore(folder)
+      for name in ["acme", "rival"] {
+        for number in 0..<150 { test.send(.begin("s\(number)"), of: TenantID(valid: name)) }
+      }
+    }
+    let file = folder("log/data.mdb")
+    let intact = try Files.read(file)
+    var refused = 0
+    for page in stride(from: 8192, to: intact.count, by: 4096) where intact[page + 10] == 1 {
+      let nodes = (Int(intact.span.loadLittleEndian(at: page + 12) as UInt16) - 16) / 2
+      for node in 0..<nodes {
+        // The page below it is one that the file doesn't have.
+        var bytes = intact
+        bytes[page + Int(intact.span.loadLittleEndian(at: page + 16 + 2 * node) as UInt16) + 3] = 0x7f
+        TemporaryFolder.write(bytes, to: file)
+        let report = try verify(folder)
+        if report.findings.contains(where: { $0.description.contains("the rest of the log could not be read") }) {
+          refused += 1
+        }
+        #expect(report.findings.count < 100)
+      }
+    }
+    #expect(refused > 1)
+  }
+
   @Test("a record that was rewritten with a chain of its own is found behind it")
   func rewritten() throws {
     let folder = try stopped()
@@ -105,29 +134,16 @@ import TestSupport
     #expect(try problems(folder).contains("tenant acme: the projections are ahead of the log: 4 to 3"))
   }
 
-  /// Changes a table of the projections.
-  private func change(_ folder: TemporaryFolder, _ table: StaticString, _ key: [UInt8], _ value: [UInt8]?) throws {
-    let environment = try Environment(path: folder("projections"), options: TestStore.environment)
-    let table = try environment.openTables([table])[0]
-    var transaction = try environment.write()
-    if let value {
-      try transaction.put(table, key.span, value.span)
-    } else {
-      try transaction.remove(table, key.span)
-    }
-    try transaction.commit()
-  }
-
   @Test("snapshots that are changed, missing or of no session are found")
   func snapshots() throws {
     let folder = try stopped()
     let key = SessionKey(tenant, SessionID(valid: "s1")).bytes
-    try change(folder, "snapshots", key, [1, 2, 3])
+    try changeProjections(folder, "snapshots", key, [1, 2, 3])
     #expect(try problems(folder) == ["tenant acme: the snapshot of session s1 is not the fold of its events"])
-    try change(folder, "snapshots", key, nil)
+    try changeProjections(folder, "snapshots", key, nil)
     let stray = "tenant acme: the index of activity has 1 entries that no snapshot makes"
     #expect(try problems(folder) == ["tenant acme: session s1 has no snapshot", stray])
-    try change(folder, "snapshots", SessionKey(tenant, SessionID(valid: "s9")).bytes, [1])
+    try changeProjections(folder, "snapshots", SessionKey(tenant, SessionID(valid: "s9")).bytes, [1])
     #expect(
       try Set(problems(folder)) == [
         "tenant acme: session s1 has no snapshot", "tenant acme: session s9 has a snapshot and no event", stray,
@@ -142,11 +158,11 @@ import TestSupport
     do { try TestStore(folder).send(Command("s1", .replace(context, upsert: true))) }
     #expect(try problems(folder) == [])
     let key = CustomerKey(tenant, customer: "c1", SessionID(valid: "s1")).bytes
-    try change(folder, "customers", key, nil)
+    try changeProjections(folder, "customers", key, nil)
     let disagreement = "tenant acme: the index of customers by session doesn't agree with the one by customer"
     #expect(try problems(folder) == [disagreement, "tenant acme: the index of customers lacks 1 entries"])
-    try change(folder, "customers", key, [])
-    try change(folder, "customers", CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes, [])
+    try changeProjections(folder, "customers", key, [])
+    try changeProjections(folder, "customers", CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes, [])
     #expect(
       try problems(folder) == [disagreement, "tenant acme: the index of customers has an entry that no event made"])
   }
@@ -162,14 +178,14 @@ import TestSupport
       key.appendBigEndian(time)
       return key + SessionKey(tenant, SessionID(valid: session)).bytes
     }
-    try change(folder, "activity", key(1, "s1"), nil)
+    try changeProjections(folder, "activity", key(1, "s1"), nil)
     #expect(try problems(folder) == ["tenant acme: the index of activity lacks 1 entries"])
-    try change(folder, "activity", key(1, "s1"), [])
+    try changeProjections(folder, "activity", key(1, "s1"), [])
     #expect(try problems(folder) == [])
-    try change(folder, "activity", key(2, "s1"), [])
-    try change(folder, "activity", key(3, "s7"), [])
+    try changeProjections(folder, "activity", key(2, "s1"), [])
+    try changeProjections(folder, "activity", key(3, "s7"), [])
     #expect(try problems(folder) == ["tenant acme: the index of activity has 2 entries that no snapshot makes"])
-    try change(folder, "activity", [1, 2, 3], [])
+    try changeProjections(folder, "activity", [1, 2, 3], [])
     #expect(try problems(folder).contains("the index of activity has 1 entries that no snapshot makes"))
   }
 
