@@ -54,9 +54,10 @@ public final class Overlay: Sendable {
     }
   }
 
-  /// Waits while the overlay is full: the writer's back-pressure when the projector lags. Returns false when closed.
-  public func waitForRoom() -> Bool {
-    state.wait { state in
+  /// Waits while the overlay is full: the writer's back-pressure when the projector lags. Returns false when it is closed,
+  /// nil when it is still full after `milliseconds`.
+  public func waitForRoom(milliseconds: Int) -> Bool? {
+    state.wait(milliseconds: milliseconds) { state in
       if state.isClosed { return false }
       return state.active.byteCount < maximumBytes ? true : nil
     }

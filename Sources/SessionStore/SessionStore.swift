@@ -236,7 +236,7 @@ public final class SessionStore: Sendable {
 
   /// Carries out a batch of commands, and tells each one what came of it when all of it is durable and can be read.
   func write(_ batch: [PendingCommand], _ cycle: inout WriterCycle) {
-    guard !isFailed.load(ordering: .acquiring), overlay.waitForRoom() else {
+    guard !isFailed.load(ordering: .acquiring), waitForRoom() else {
       for pending in batch { pending.completion(.failed(.closed)) }
       return
     }
@@ -252,6 +252,14 @@ public final class SessionStore: Sendable {
     } catch {
       for pending in batch { pending.completion(.failed(error)) }
       fail(error)
+    }
+  }
+
+  /// Waits for room in the overlay, however long a flush takes; false when no more will be made.
+  private func waitForRoom() -> Bool {
+    while true {
+      if let hasRoom = overlay.waitForRoom(milliseconds: 1000) { return hasRoom }
+      observer.writerAlive()
     }
   }
 

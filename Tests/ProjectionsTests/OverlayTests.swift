@@ -107,14 +107,15 @@ import TestSupport
   @Test("a writer waits while the overlay is full, and goes on when a part is frozen away and dropped")
   func backPressure() {
     let overlay = Overlay(maximumBytes: publication("s1", position: 1).byteCount)
-    #expect(overlay.waitForRoom())
+    #expect(overlay.waitForRoom(milliseconds: 0) == true)
     overlay.publish(publication("s1", position: 1))
     #expect(overlay.isHalfFull)
+    #expect(overlay.waitForRoom(milliseconds: 1) == nil)
     let steps = Monitor<[String]>([])
     let writer = Thread(name: "writer") {
       steps.signal { $0.append("waits") }
-      let hasRoom = overlay.waitForRoom()
-      steps.signal { $0.append(hasRoom ? "room" : "closed") }
+      let hasRoom = overlay.waitForRoom(milliseconds: 60_000)
+      steps.signal { $0.append(hasRoom == true ? "room" : "closed") }
     }
     _ = steps.wait { $0.first == "waits" ? true : nil }
     // The writer may not go on before the flush, however long that takes; the flush is what lets it.
@@ -131,7 +132,7 @@ import TestSupport
     overlay.publish(publication("s1", position: 1))
     let answer = Monitor<Bool?>(nil)
     let writer = Thread(name: "writer") {
-      let hasRoom = overlay.waitForRoom()
+      let hasRoom = overlay.waitForRoom(milliseconds: 60_000)
       answer.signal { $0 = hasRoom }
     }
     overlay.close()

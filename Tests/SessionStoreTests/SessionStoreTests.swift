@@ -1,11 +1,11 @@
 import EventLog
 import Platform
-import Projections
 import SessionModel
 import Testing
 import TestSupport
 
 @testable import LMDB
+@testable import Projections
 @testable import SessionStore
 
 @Suite("a store on disk") struct SessionStoreTests {
@@ -34,6 +34,25 @@ import TestSupport
     #expect(refusal.advice.contains("restart"))
     #expect(StoreError(ProjectionsError.storage(refusal)) == .closed)
     #expect(StoreError(EventLogError.storage(refusal)) == .closed)
+  }
+
+  @Test("a writer that waits for room says that it works, however long the projections take")
+  func fullOverlay() throws {
+    let test = try TestStore {
+      $0.overlayBytes = 1
+      $0.flushIntervalMilliseconds = 1
+    }
+    var blocker: WriteTransaction? = try test.store.projections.environment.write()
+    // The first is being flushed, the second fills the overlay.
+    test.send(.begin("s1"))
+    test.send(.begin("s2"))
+    let sent = Monitor<CommandOutcome?>(nil)
+    test.store.submit(.begin("s3"), for: TestStore.tenant.authorized) { outcome in sent.signal { $0 = outcome } }
+    let before = test.signsOfLife
+    #expect(sent.wait(milliseconds: 2500) { $0 } == nil)
+    #expect(test.signsOfLife > before)
+    _ = blocker.take()
+    #expect(sent.wait(milliseconds: 60_000) { $0 } == .accepted(version: 1, position: 3))
   }
 
   @Test("the document is left out when its version is known")
