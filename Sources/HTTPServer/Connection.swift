@@ -247,6 +247,8 @@ internal import Synchronization
     let error = HTTPResponse.error(500, "the answer could not be sent")
     if let prepared = unsafe LibraryResponse.make(error, toHead: false, closes: true) {
       unsafe send(prepared, status: error.status)
+    } else {
+      isUnanswerable = true
     }
   }
 

@@ -132,7 +132,10 @@ internal import Synchronization
     guard let carrier, !isBroken.load(ordering: .relaxed) else { return cmhd_end_with_error }
     while taken == buffer.count {
       switch step {
-      case .finished: return cmhd_end_of_stream
+      case .finished:
+        // It may have waited until now; its last bytes have the client's time to take them.
+        carrier.connection.enter(.sending, carrier.exchange)
+        return cmhd_end_of_stream
       case .failed: return cmhd_end_with_error
       case .waiting where state.load(ordering: .sequentiallyConsistent) != .woken:
         return park(carrier) ? 0 : cmhd_end_with_error

@@ -8,14 +8,19 @@ extension ServerCore {
     "Too large value", "Too late", "Closing connection",
   ]
 
-  /// Passes on a line of libmicrohttpd's log, unless a client caused it.
+  /// Beginnings of its messages about options of TCP that it sets on every socket: each answer through a UNIX socket would
+  /// make three of them.
+  private static let causedByUNIXSockets = ["Setting TCP_NODELAY", "Setting TCP_CORK", "Failed to push the data"]
+
+  /// Passes on a line of libmicrohttpd's log, unless a client or a UNIX socket caused it.
   func logLibrary(_ line: String) {
     let message = line.utf8.last == 0x0a ? String(line.dropLast()) : line
     if message.utf8.starts(with: "Error processing request".utf8) {
       counters.refusedRequests.add(1, ordering: .relaxed)
       return
     }
-    if Self.causedByClients.contains(where: { message.utf8.starts(with: $0.utf8) }) { return }
+    let known = Self.causedByClients + Self.causedByUNIXSockets
+    if known.contains(where: { message.utf8.starts(with: $0.utf8) }) { return }
     log("libmicrohttpd: \(message)")
   }
 }

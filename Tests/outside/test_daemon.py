@@ -212,6 +212,7 @@ class TestListeners:
         assert daemon.request("GET", path_of("one")).status == 200
         assert daemon.terminate() == 0
         assert not path.exists(), "the socket's file is left behind"
+        assert "libmicrohttpd" not in daemon.stderr, "a socket without TCP is nothing to warn of"
 
     def test_do_not_replace_a_file_that_is_no_socket(self, new_daemon, tmp_path):
         path = tmp_path / "precious"
