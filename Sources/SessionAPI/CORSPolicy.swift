@@ -31,12 +31,17 @@ public struct CORSPolicy: Sendable, Equatable {
   ].joined(separator: ", ")
   private static let preflightSeconds = "600"
 
+  /// Whether pages of `origin` may call. A field of the answer holds it then, which not every text that is sent may.
+  private func isAllowed(_ origin: String) -> Bool {
+    origins.contains(origin) || isAny && origin.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+  }
+
   /// What every answer to a page of `origin` carries; nothing when it may not call.
   func fields(origin: String?) -> [HTTPResponse.Field] {
     guard !isOff else { return [] }
     // The answer differs by origin, so a cache must not give one's to another.
     let vary = HTTPResponse.Field(.vary, "Origin")
-    guard let origin, isAny || origins.contains(origin) else { return [vary] }
+    guard let origin, isAllowed(origin) else { return [vary] }
     return [
       HTTPResponse.Field(.accessControlAllowOrigin, origin), HTTPResponse.Field(.accessControlExposeHeaders, "ETag"),
       vary,
@@ -45,7 +50,7 @@ public struct CORSPolicy: Sendable, Equatable {
 
   /// What the answer to a preflight carries besides.
   func preflightFields(origin: String?, allowedMethods: String) -> [HTTPResponse.Field] {
-    guard let origin, isAny || origins.contains(origin) else { return [] }
+    guard let origin, isAllowed(origin) else { return [] }
     return [
       HTTPResponse.Field(.accessControlAllowMethods, allowedMethods),
       HTTPResponse.Field(.accessControlAllowHeaders, Self.allowedHeaders),

@@ -22,27 +22,31 @@ extension SessionAPI {
         return request.responder.respond(AnswerFactory.notFound(request.session))
       }
       if request.operation.isOwn && document.isTouchDue { return touch(request, document) }
-      request.responder.respond(Self.answer(document))
+      request.responder.respond(Self.answer(document, to: request))
     } catch {
       request.responder.respond(answer(error))
     }
   }
 
   /// The answer with a document, or that the caller has it already.
-  private static func answer(_ document: SessionStore.Document) -> HTTPResponse {
-    let tag = HTTPResponse.Field(.etag, entityTag(document.version))
-    if document.json.isEmpty { return .empty(304, fields: [tag]) }
-    return HTTPResponse(status: 200, fields: [tag, .json], body: document.json)
+  private static func answer(_ document: SessionStore.Document, to request: APIRequest) -> HTTPResponse {
+    var fields = [HTTPResponse.Field(.etag, entityTag(document.version))]
+    // One target stands for everybody's own session, and all of them have a version 1: what a cache has kept of one
+    // must not be taken for another's.
+    if request.operation.isOwn { fields.append(HTTPResponse.Field(.cacheControl, "no-store")) }
+    if document.json.isEmpty { return .empty(304, fields: fields) }
+    fields.append(.json)
+    return HTTPResponse(status: 200, fields: fields, body: document.json)
   }
 
-  /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo.
+  /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo. Where
+  /// there is no room to note it, the answer is given all the same.
   private func touch(_ request: APIRequest, _ document: SessionStore.Document) {
-    let command = Command(sessionID: request.session, action: .touch, request: nil, origin: request.origin)
-    submit(command, request) { [self] outcome in
+    submit(touching(request), request) { [self] outcome in
       switch outcome {
-      case .failed(let error): request.responder.respond(answer(error))
+      case .failed(let error) where error != .diskNearlyFull: request.responder.respond(answer(error))
       // Whatever else became of it, the document was current when it was read.
-      default: request.responder.respond(Self.answer(document))
+      default: request.responder.respond(Self.answer(document, to: request))
       }
     }
   }
@@ -68,7 +72,7 @@ extension SessionAPI {
       guard let document = try store.document(request.session, of: request.caller.tenant) else {
         return request.responder.respond(AnswerFactory.notFound(request.session))
       }
-      request.responder.respond(Self.answer(document))
+      request.responder.respond(Self.answer(document, to: request))
     } catch {
       request.responder.respond(answer(error))
     }

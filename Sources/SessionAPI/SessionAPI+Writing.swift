@@ -10,15 +10,29 @@ extension SessionAPI {
     let command: Command
     switch makeCommand(request, customerProof: customerProof) {
     case .success(let made): command = made
-    case .failure(let refusal): return request.responder.respond(refusal.response)
+    case .failure(let refusal):
+      guard request.operation.isOwn else { return request.responder.respond(refusal.response) }
+      return submit(touching(request), request) { _ in request.responder.respond(refusal.response) }
     }
     // 2. The writer answers after the commit.
     submit(command, request) { [self] outcome in
-      if outcome == .rejected(.sessionNotFound), request.operation.mayBegin, configuration.beginsOwnSessions {
+      switch outcome {
+      case .rejected(.sessionNotFound) where request.operation.mayBegin && configuration.beginsOwnSessions:
         return submitAfterBeginning(command, request)
+      case .rejected where request.operation.isOwn, .alreadyApplied where request.operation.isOwn:
+        // That nothing changed doesn't make the owner less active.
+        return store.submit(touching(request), for: request.caller.tenant) { [self] _ in
+          request.responder.respond(answer(outcome, of: command, to: request))
+        }
+      default:
+        request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
       }
-      request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
     }
+  }
+
+  /// The command that notes that a session's owner is active.
+  func touching(_ request: APIRequest) -> Command {
+    Command(sessionID: request.session, action: .touch, request: nil, origin: request.origin)
   }
 
   /// Has the request leave its worker and hands the command to the writer, which calls `completion` to answer it.
@@ -30,12 +44,14 @@ extension SessionAPI {
   /// Begins the own session that `command` is for, then carries it out.
   private func submitAfterBeginning(_ command: Command, _ request: APIRequest) {
     store.submit(beginning(request), for: request.caller.tenant) { [self] outcome in
-      guard case .rejected = outcome else {
-        return store.submit(command, for: request.caller.tenant) { [self] outcome in
+      switch outcome {
+      case .accepted, .alreadyApplied:
+        store.submit(command, for: request.caller.tenant) { [self] outcome in
           request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
         }
+      case .rejected, .overloaded, .failed, .erased:
+        request.responder.respond(answer(outcome, of: command, to: request))
       }
-      request.responder.respond(answer(outcome, of: command, to: request), position: outcome.position)
     }
   }
 

@@ -47,6 +47,19 @@ import Testing
     }
   }
 
+  @Test("an origin that no field of an answer may hold is told nothing, also where all may call")
+  func unfit() throws {
+    let test = try TestAPI { $0.cors = CORSPolicy(origins: ["*"]) }
+    #expect(test.send("GET", "/context/s1", "", ["Origin": shop])["Access-Control-Allow-Origin"] == shop)
+    for origin in ["https://a\tb", "https://a b", "https://\u{e9}"] {
+      for method in ["GET", "OPTIONS"] {
+        let answer = test.send(method, "/context/s1", "", ["Origin": origin])
+        #expect(answer["Access-Control-Allow-Origin"] == nil)
+        #expect(answer["Access-Control-Allow-Methods"] == nil)
+      }
+    }
+  }
+
   @Test("a preflight names methods, headers and how long that holds, and needs no token")
   func preflight() throws {
     let test = try TestAPI(Issuer().authorizer()) { $0.cors = CORSPolicy(origins: ["https://shop.example"]) }

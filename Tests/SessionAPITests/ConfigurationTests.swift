@@ -86,6 +86,42 @@ import TestSupport
     #expect(test.send("GET", "/context/s1").status == 404)
   }
 
+  @Test(
+    "what is refused to a session's owner, or was done before, is activity, too",
+    arguments: [
+      ("PATCH", "/me/context", #"{"siteCode":"a","metadata":{"version":7}}"#, [:], 409),
+      ("PATCH", "/me/context", #"{"siteCode":"a"}"#, ["If-Match": "\"9\""], 412),
+      ("PATCH", "/me/context", #"{"siteCode":"a"}"#, [:], 400), ("PATCH", "/me/context", "{", [:], 400),
+      ("PATCH", "/me/context", "{}", ["Content-Type": "text/plain"], 415),
+      ("DELETE", "/me/context/attributes/none", "", [:], 404),
+      ("POST", "/me/context/attributes", #"{"key":"a","value":1}"#, ["Idempotency-Key": "k"], 201),
+    ] as [(String, String, String, [String: String], Int)])
+  func refusalsAreActivity(
+    _ method: String, _ path: String, _ body: String, _ fields: [String: String], _ status: Int
+  )
+    throws
+  {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", "{}").status == 204)
+    for _ in 0..<4 {
+      test.clock.advance(microseconds: 1_800_000_000)
+      let answer = test.send(method, path, body, fields.merging(["session-id": "s1"]) { $1 })
+      #expect(answer.status == status, "\(answer)")
+    }
+    #expect(test.send("GET", "/context/s1").status == 200)
+  }
+
+  @Test("no cache keeps an own document, since one target stands for everybody's session")
+  func caching() throws {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", "{}").status == 204)
+    for fields in [[:], ["If-None-Match": "\"1\""]] as [[String: String]] {
+      let own = test.send("GET", "/me/context", "", fields.merging(["session-id": "s1"]) { $1 })
+      #expect(own["Cache-Control"] == "no-store")
+      #expect(test.send("GET", "/context/s1", "", fields)["Cache-Control"] == nil)
+    }
+  }
+
   @Test("activity is noted at most once in a tenth of the time to live")
   func touchInterval() throws {
     let test = try TestAPI()

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from daemon import path_of
+from daemon import own_path_of, path_of
 
 MEBIBYTE = 1 << 20
 
@@ -26,7 +26,8 @@ def small_disk(tmp_path):
 
 
 def test_changes_are_refused_before_the_disk_is_full_and_taken_again_when_there_is_room(new_daemon, small_disk):
-    config = {"storage": {"diskReserveBytes": 8 * MEBIBYTE}}
+    # An owner's read is worth an event after a tenth of that.
+    config = {"storage": {"diskReserveBytes": 8 * MEBIBYTE}, "anonymousTTLSeconds": 20}
     daemon = new_daemon(config=config)
     daemon.data = small_disk / "data"
     daemon.start()
@@ -42,12 +43,16 @@ def test_changes_are_refused_before_the_disk_is_full_and_taken_again_when_there_
         return answer
 
     assert put("before").status == 204
+    begun = time.monotonic()
     filler = small_disk / "filler"
     filler.write_bytes(bytes(26 * MEBIBYTE))
 
     refused = await_status(507)
     assert refused.headers["retry-after"] == "1"
     assert daemon.request("GET", path_of("before")).status == 200
+    time.sleep(max(0, begun + 2.2 - time.monotonic()))
+    own = daemon.request("GET", own_path_of(), headers={"session-id": "before"})
+    assert (own.status, own.json()["metadata"]["version"]) == (200, 1)
     ready = daemon.admin("/readyz")
     assert (ready.status, ready.body) == (503, b"the disk is nearly full\n")
     assert daemon.admin("/livez").status == 200
