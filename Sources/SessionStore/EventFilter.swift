@@ -31,10 +31,15 @@ public struct EventFilter: Equatable, Sendable {
   /// Whether an event passes that `mayPass`. A session that comes to carry the customer's id passes from that event on.
   mutating func passes(_ event: Event) -> Bool {
     guard let customer else { return true }
-    let names = event.changes.fields.contains { change in
-      change.field == .customerID && change.value?.utf8.elementsEqual(customer.utf8) == true
-    }
+    let names = event.sets(customer: customer)
     if names { carriers.insert(event.sessionID) }
     return names || carriers.contains(event.sessionID)
+  }
+}
+
+extension Event {
+  /// Whether the event makes its session carry that customer's id.
+  func sets(customer: String) -> Bool {
+    changes.fields.contains { $0.field == .customerID && $0.value?.utf8.elementsEqual(customer.utf8) == true }
   }
 }

@@ -187,10 +187,3 @@ public struct EventWalk {
     return (Set(sessions), checkpoint.tail.position)
   }
 }
-
-extension Event {
-  /// Whether the event makes its session carry that customer's id.
-  fileprivate func sets(customer: String) -> Bool {
-    changes.fields.contains { $0.field == .customerID && $0.value?.utf8.elementsEqual(customer.utf8) == true }
-  }
-}

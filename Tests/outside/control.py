@@ -131,14 +131,15 @@ def all_events(daemon: Daemon, tenant: str) -> list[dict]:
 def kill_at_once(data: Path, *words: str, seconds: float) -> bool:
     """Starts sessionctl and ends it with SIGKILL after that time; returns whether it had ended before."""
     process = subprocess.Popen(
-        [CONTROL, "--data-dir", data, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+        [CONTROL, "--data-dir", data, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()
     )
     try:
-        assert process.wait(seconds) == 0
+        _, said = process.communicate(timeout=seconds)
+        assert process.returncode == 0, said
         return True
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        process.communicate()
         return False
 
 
