@@ -16,6 +16,11 @@ static inline int clinux_name_thread(const char *name) {
   return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+// prctl(2): the kernel ends the calling process when the thread that started it ends. 0, or -1 with errno set.
+static inline int clinux_end_with_parent(void) {
+  return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
 // struct statfs shares its name with its function. 0, or -1 with errno set; the type is the "magic" of statfs(2).
 static inline int clinux_file_system_type(const char *path, uint32_t *type) {
   struct statfs status;

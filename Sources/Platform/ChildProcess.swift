@@ -47,6 +47,14 @@ public enum ChildProcess {
     return status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
   }
 
+  /// Has the kernel end this process, which `run` started, when the one that started it ends, however that comes about.
+  public static func endWithParent() {
+    _ = clinux_end_with_parent()
+    // If that had ended before, nobody reads what this one writes.
+    var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+    if unsafe poll(&output, 1, 0) == 1 { Process.exit(1) }
+  }
+
   private static func spawn(_ arguments: [String], output: Int32) throws(SystemError) -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)

@@ -15,6 +15,8 @@ enum ChildWork: String {
   }
 
   func run(_ arguments: inout Arguments, in directory: DataDirectory) throws -> ExitStatus {
+    // One that went on would read for hours, or meet the folders of the same command when it is given again.
+    ChildProcess.endWithParent()
     switch self {
     case .verify: try Self.verify(&arguments, in: directory)
     case .compare: try Self.compare(&arguments, in: directory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import random
 import re
 import resource
@@ -802,6 +803,49 @@ def test_rebuild_after_a_crash_equals_what_the_daemon_had(new_daemon):
     assert findings(daemon.data) == []
     daemon.start()
     assert "anew" not in daemon.stderr
+
+
+def test_a_killed_command_leaves_no_process_behind(copied):
+    """The one that reads for it ends with it, even while it is stopped."""
+
+    def stopped_reader(command: subprocess.Popen) -> int | None:
+        """Stops the process that reads for `command`, once it reads; None when it was done before."""
+        children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+        reader: list[str] = []
+        while not reader and command.poll() is None:
+            reader = children.read_text().split()
+        try:
+            while "data.mdb" not in Path(f"/proc/{reader[0]}/maps").read_text():
+                pass
+            os.kill(int(reader[0]), signal.SIGSTOP)
+            return int(reader[0])
+        except (IndexError, FileNotFoundError, ProcessLookupError):
+            return None
+
+    def is_over(process: int) -> bool:
+        try:
+            return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    for _ in range(100):
+        arguments = [CONTROL, "--data-dir", copied, "verify"]
+        command = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, env=environment())
+        reader = stopped_reader(command)
+        command.kill()
+        command.wait()
+        if reader:
+            break
+    else:
+        pytest.fail("a verification is always done before it can be stopped")
+    deadline = time.monotonic() + 10
+    try:
+        while not is_over(reader):
+            assert time.monotonic() < deadline, "the process that read is left behind"
+            time.sleep(0.01)
+    finally:
+        if not is_over(reader):
+            os.kill(reader, signal.SIGKILL)
 
 
 def test_killed_rebuild_backup_and_restore_leave_what_was(copied, tmp_path):
