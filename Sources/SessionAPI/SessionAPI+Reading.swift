@@ -30,13 +30,15 @@ extension SessionAPI {
 
   /// The answer with a document, or that the caller has it already.
   private static func answer(_ document: SessionStore.Document, to request: APIRequest) -> HTTPResponse {
-    var fields = [HTTPResponse.Field(.etag, entityTag(document.version))]
+    let tag = HTTPResponse.Field(.etag, entityTag(document.version))
+    var answer =
+      document.json.isEmpty
+      ? HTTPResponse.empty(304, fields: [tag])
+      : HTTPResponse(status: 200, fields: [tag, .json], body: document.json)
     // One target stands for everybody's own session, and all of them have a version 1: what a cache has kept of one
     // must not be taken for another's.
-    if request.operation.isOwn { fields.append(HTTPResponse.Field(.cacheControl, "no-store")) }
-    if document.json.isEmpty { return .empty(304, fields: fields) }
-    fields.append(.json)
-    return HTTPResponse(status: 200, fields: fields, body: document.json)
+    if request.operation.isOwn { answer.fields.append(HTTPResponse.Field(.cacheControl, "no-store")) }
+    return answer
   }
 
   /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo. Where
