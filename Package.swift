@@ -62,7 +62,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "TestSupport", dependencies: ["EventLog", "Platform", "SessionCodec", "SessionModel"],
+      name: "TestSupport", dependencies: ["EventLog", "LMDB", "Platform", "SessionCodec", "SessionModel"],
       path: "Tests/TestSupport",
       swiftSettings: settings),
     .executableTarget(

@@ -67,12 +67,11 @@ extension EventLog {
     _ tenant: TenantID, after position: UInt64, limit: Int,
     _ body: (FrameView) throws(DamagedRecord) -> Bool
   ) throws(EventLogError) -> UInt64 {
-    guard position < .max else { return position }
     do {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)
       var last = position
-      var next = try cursor.seek(LogSchema.key(tenant, position + 1).span)
+      var next = try cursor.seek(LogSchema.key(tenant, after: position).span)
       for _ in 0..<limit {
         guard let entry = next, let found = LogSchema.position(entry.key, in: tenant) else { break }
         guard found == last + 1 else {
@@ -216,12 +215,11 @@ extension EventLog {
     _ tenant: TenantID, after position: UInt64, limit: Int,
     _ body: (_ position: UInt64, _ frame: FrameView?, _ damage: DamagedRecord?) -> Void
   ) throws(EventLogError) -> UInt64 {
-    guard position < .max else { return position }
     do {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)
       var last = position
-      var next = try cursor.seek(LogSchema.key(tenant, position + 1).span)
+      var next = try cursor.seek(LogSchema.key(tenant, after: position).span)
       for _ in 0..<limit {
         guard let entry = next, let found = LogSchema.position(entry.key, in: tenant) else { break }
         last = found

@@ -66,12 +66,11 @@ extension EventLog {
   public func recordBytes(
     of tenant: TenantID, after position: UInt64, limit: Int
   ) throws(EventLogError) -> (bytes: UInt64, last: UInt64) {
-    guard position < .max else { return (0, position) }
     do throws(LMDBError) {
       let reader = try environment.read()
       var cursor = try reader.cursor(events)
       var (bytes, last) = (UInt64(0), position)
-      var next = try cursor.seek(LogSchema.key(tenant, position + 1).span)
+      var next = try cursor.seek(LogSchema.key(tenant, after: position).span)
       for _ in 0..<limit {
         guard let entry = next, let found = LogSchema.position(entry.key, in: tenant) else { break }
         bytes += UInt64(entry.value.count)

@@ -31,6 +31,11 @@ public enum LogSchema {
     return key
   }
 
+  /// The first key behind that of a tenant's record at `position`, which in a damaged key may be the last there is.
+  static func key(_ tenant: TenantID, after position: UInt64) -> [UInt8] {
+    position < .max ? key(tenant, position + 1) : end(of: tenant)
+  }
+
   /// The first key behind all of a tenant's records.
   static func end(of tenant: TenantID) -> [UInt8] {
     Array(tenant.description.utf8) + [1]

@@ -12,6 +12,8 @@ extension ServerCore {
   /// make three of them.
   private static let causedByUNIXSockets = ["Setting TCP_NODELAY", "Setting TCP_CORK", "Failed to push the data"]
 
+  private static let expected = causedByClients + causedByUNIXSockets
+
   /// Passes on a line of libmicrohttpd's log, unless a client or a UNIX socket caused it.
   func logLibrary(_ line: String) {
     let message = line.utf8.last == 0x0a ? String(line.dropLast()) : line
@@ -19,8 +21,7 @@ extension ServerCore {
       counters.refusedRequests.add(1, ordering: .relaxed)
       return
     }
-    let known = Self.causedByClients + Self.causedByUNIXSockets
-    if known.contains(where: { message.utf8.starts(with: $0.utf8) }) { return }
+    if Self.expected.contains(where: { message.utf8.starts(with: $0.utf8) }) { return }
     log("libmicrohttpd: \(message)")
   }
 }

@@ -192,7 +192,7 @@ import TestSupport
   func olderFormat() throws {
     let folder = try TemporaryFolder()
     do { _ = try TestProjections(folder) }
-    try TestProjections.damage(folder, "meta", key: Array("format".utf8), Array("1".utf8))
+    try changeProjections(folder, "meta", Array("format".utf8), Array("1".utf8))
     #expect(throws: ProjectionsError.unknownFormat("1")) {
       try Projections(readOnly: folder("projections"), options: TestProjections.options)
     }
@@ -257,7 +257,7 @@ import TestSupport
   func damagedCheckpoint() throws {
     let folder = try TemporaryFolder()
     try TestProjections(folder).projections.flush(publication("s1", position: 1))
-    try TestProjections.damage(folder, "checkpoints", key: Array("acme".utf8), [UInt8](repeating: 0, count: 64))
+    try changeProjections(folder, "checkpoints", Array("acme".utf8), [UInt8](repeating: 0, count: 64))
     let test = try TestProjections(folder)
     let error = #expect(throws: ProjectionsError.self) { try test.checkpoint() }
     #expect(error?.description.contains("remove the folder projections/") == true)
@@ -267,12 +267,12 @@ import TestSupport
   static let unusable: [(name: String, notice: String, damage: @Sendable (TemporaryFolder) throws -> Void)] = [
     (
       "another format", "another format",
-      { try TestProjections.damage($0, "meta", key: Array("format".utf8), Array("0".utf8)) }
+      { try changeProjections($0, "meta", Array("format".utf8), Array("0".utf8)) }
     ),
-    ("no format", "no format", { try TestProjections.damage($0, "meta", key: Array("format".utf8), nil) }),
+    ("no format", "no format", { try changeProjections($0, "meta", Array("format".utf8), nil) }),
     (
       "another store", "another log",
-      { try TestProjections.damage($0, "meta", key: Array("log".utf8), Array("store-2".utf8)) }
+      { try changeProjections($0, "meta", Array("log".utf8), Array("store-2".utf8)) }
     ),
     (
       "garbage", "not an LMDB database",

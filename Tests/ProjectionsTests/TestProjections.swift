@@ -43,19 +43,6 @@ final class TestProjections {
     try projections.view().sessions(of: customer, in: tenant, after: after.map { SessionID(valid: $0) }, limit: limit)
       .map(\.description)
   }
-
-  /// Opens the environment itself and hands it a write transaction; the projections must not be open.
-  static func damage(_ folder: TemporaryFolder, _ table: StaticString, key: [UInt8], _ value: [UInt8]?) throws {
-    let environment = try Environment(path: folder("projections"), options: options)
-    let table = try environment.openTables([table])[0]
-    var transaction = try environment.write()
-    if let value {
-      try transaction.put(table, key.span, value.span)
-    } else {
-      try transaction.remove(table, key.span)
-    }
-    try transaction.commit()
-  }
 }
 
 /// A checkpoint that is told from others by its position.

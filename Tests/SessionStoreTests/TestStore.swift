@@ -147,19 +147,6 @@ extension TestStore {
   }
 }
 
-/// Changes a table of projections that no store has open; nil takes the entry away.
-func changeProjections(_ folder: TemporaryFolder, _ table: StaticString, _ key: [UInt8], _ value: [UInt8]?) throws {
-  let environment = try Environment(path: folder("projections"), options: TestStore.environment)
-  let table = try environment.openTables([table])[0]
-  var transaction = try environment.write()
-  if let value {
-    try transaction.put(table, key.span, value.span)
-  } else {
-    try transaction.remove(table, key.span)
-  }
-  try transaction.commit()
-}
-
 /// How the projections in a data directory differ from ones that are built anew, which then stand in their place.
 func differencesFromRebuilt(_ folder: TemporaryFolder) throws -> [String] {
   var differences: [String] = []
