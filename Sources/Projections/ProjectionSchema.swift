@@ -4,12 +4,16 @@ public import SessionModel
 // The tables of the environment projections/, all of which are folded from the log. Values are little-endian.
 //
 //   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotRecord
-//   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  nothing: a session that carries or carried the customer
-//   carriers     tenant ‖ 0 ‖ session id ‖ 0 ‖ customer id  →  nothing: the entries of `customers` by session
+//   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  seal: a session that carries or carried the customer
+//   carriers     tenant ‖ 0 ‖ session id ‖ 0 ‖ customer id  →  seal: the entries of `customers` by session
 //   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: when a session was last active, or was closed
 //   checkpoints  tenant                                     →  Checkpoint
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
+//
+// LMDB finds an entry by its key alone: one whose key was damaged seems to be missing, or to be another. So what is looked
+// up by clients has values that tell whether their keys are those that were written: a snapshot by its checksum, an entry of
+// an index by its seal, 64 bits of checksum. That something is missing is proved by the entries on both sides of its place.
 
 enum ProjectionSchema {
   static let snapshots: StaticString = "snapshots"
@@ -18,7 +22,7 @@ enum ProjectionSchema {
   static let activity: StaticString = "activity"
   static let checkpoints: StaticString = "checkpoints"
   static let meta: StaticString = "meta"
-  static let format = "2"
+  static let format = "3"
   /// All tables, in the order in which they are opened.
   static let tables = [snapshots, customers, carriers, activity, checkpoints, meta]
   static var formatKey: [UInt8] { Array("format".utf8) }

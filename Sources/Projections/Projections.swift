@@ -111,7 +111,7 @@ public final class Projections: Sendable {
   ///
   /// Keys go in sorted, so that each page of the tree is touched once. Throws when it isn't durable.
   public func flush(_ publication: Publication) throws(ProjectionsError) {
-    do throws(LMDBError) {
+    do {
       var transaction = try environment.write()
       try flushSnapshots(publication, &transaction)
       try flushCustomers(publication, &transaction)
@@ -121,7 +121,7 @@ public final class Projections: Sendable {
       }
       try transaction.commit()
     } catch {
-      throw .storage(error)
+      throw ProjectionsError(error)
     }
   }
 
@@ -147,35 +147,28 @@ public final class Projections: Sendable {
   }
 
   /// Takes the erased sessions out of the index of customers, then adds what they and others have carried since.
-  private func flushCustomers(
-    _ publication: Publication, _ transaction: inout WriteTransaction
-  ) throws(LMDBError) {
+  private func flushCustomers(_ publication: Publication, _ transaction: inout WriteTransaction) throws {
     for session in publication.erased.sorted() {
-      for (carrier, customer) in try Self.carried(by: session, transaction.cursor(carriers)) {
+      var carried: [(carrier: [UInt8], customer: CustomerKey)] = []
+      let prefix = session.bytes + [0]
+      var cursor = try transaction.cursor(carriers)
+      try cursor.forEachKey(from: prefix, prefix: prefix) { carrier in
+        carried.append(([UInt8](copying: carrier), CustomerKey(carrier: carrier, of: session)))
+        return true
+      }
+      _ = consume cursor
+      for (carrier, customer) in carried {
         try transaction.remove(carriers, carrier.span)
         try transaction.remove(customers, customer.bytes.span)
       }
     }
-    let nothing: [UInt8] = []
     let entries = publication.customers.values.flatMap { $0 }.sorted()
-    for entry in entries { try transaction.put(customers, entry.bytes.span, nothing.span) }
+    for entry in entries {
+      try transaction.put(customers, entry.bytes.span, IndexSeal.bytes(of: entry.bytes.span).span)
+    }
     for carrier in entries.map(\.carrier.bytes).sorted(by: { $0.span.precedes($1.span) }) {
-      try transaction.put(carriers, carrier.span, nothing.span)
+      try transaction.put(carriers, carrier.span, IndexSeal.bytes(of: carrier.span).span)
     }
-  }
-
-  /// The entries of a session in the index by session, with their counterparts.
-  private static func carried(
-    by session: SessionKey, _ cursor: consuming Cursor
-  ) throws(LMDBError) -> [(carrier: [UInt8], customer: CustomerKey)] {
-    var entries: [(carrier: [UInt8], customer: CustomerKey)] = []
-    let prefix = session.bytes + [0]
-    var next = try cursor.seek(prefix.span)
-    while let entry = next, entry.key.hasPrefix(prefix) {
-      entries.append(([UInt8](copying: entry.key), CustomerKey(carrier: entry.key, of: session)))
-      next = try cursor.next()
-    }
-    return entries
   }
 
   /// Frees the reader slots of processes that died.

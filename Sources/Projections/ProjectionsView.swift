@@ -12,13 +12,33 @@ public struct ProjectionsView: ~Copyable {
   let activity: Table
   let checkpoints: Table
 
-  /// The stored snapshot of a session, nil when there is none. It can't outlive the view.
+  /// The stored snapshot of a session, nil when there is none, which has been proved then. It can't outlive the view.
   @_lifetime(borrow self)
   public borrowing func snapshot(_ key: SessionKey) throws(ProjectionsError) -> Span<UInt8>? {
     do throws(LMDBError) {
-      return try transaction.value(snapshots, key.bytes.span)
+      if let value = try transaction.value(snapshots, key.bytes.span) { return value }
     } catch {
       throw .storage(error)
+    }
+    try proveAbsence(of: key)
+    return nil
+  }
+
+  /// Throws when a snapshot beside the place of `key` can't be read: it may be the one, under a key that was damaged.
+  private borrowing func proveAbsence(of key: SessionKey) throws(ProjectionsError) {
+    do {
+      var cursor = try transaction.cursor(snapshots)
+      let before = try cursor.seek(before: key.bytes.span)
+      if let before {
+        _ = try SnapshotView(before.value, key: before.key)
+        guard before.key.precedes(key.bytes.span) else { throw DamagedRecord("the snapshots are out of order") }
+      }
+      if let behind = try before == nil ? cursor.first() : cursor.next() {
+        _ = try SnapshotView(behind.value, key: behind.key)
+        guard key.bytes.span.precedes(behind.key) else { throw DamagedRecord("the snapshots are out of order") }
+      }
+    } catch {
+      throw ProjectionsError(error)
     }
   }
 
@@ -57,13 +77,14 @@ public struct ProjectionsView: ~Copyable {
     unless isLeftOut: (SessionID) -> Bool = { _ in false }
   ) throws(ProjectionsError) -> [SessionID] {
     do {
-      var cursor = try transaction.cursor(customers)
       let prefix = CustomerKey.prefix(tenant, customer: customer)
-      var next = try cursor.seek((prefix + Array((session?.description ?? "").utf8)).span)
       var sessions: [SessionID] = []
-      while sessions.count < limit, let entry = next, let id = try Self.session(entry.key, after: prefix) {
+      var cursor = try transaction.cursor(customers)
+      try cursor.forEachKey(from: prefix + Array((session?.description ?? "").utf8), prefix: prefix) { key in
+        guard sessions.count < limit else { return false }
+        let id = try Self.session(key, after: prefix)
         if id != session, !isLeftOut(id) { sessions.append(id) }
-        next = try cursor.next()
+        return true
       }
       return sessions
     } catch {
@@ -79,8 +100,8 @@ public struct ProjectionsView: ~Copyable {
       let prefix = Array(tenant.description.utf8) + [0]
       var cursor = try transaction.cursor(snapshots)
       var next = try cursor.seek(prefix.span)
-      while let entry = next, let id = try Self.session(entry.key, after: prefix) {
-        body(id, entry.value)
+      while let entry = next, entry.key.hasPrefix(prefix) {
+        body(try Self.session(entry.key, after: prefix), entry.value)
         next = try cursor.next()
       }
     } catch {
@@ -92,17 +113,7 @@ public struct ProjectionsView: ~Copyable {
   public borrowing func forEachCustomer(
     of tenant: TenantID, _ body: (CustomerKey) -> Void
   ) throws(ProjectionsError) {
-    do {
-      let prefix = Array(tenant.description.utf8) + [0]
-      var cursor = try transaction.cursor(customers)
-      var next = try cursor.seek(prefix.span)
-      while let entry = next, entry.key.hasPrefix(prefix) {
-        body(CustomerKey(stored: [UInt8](copying: entry.key)))
-        next = try cursor.next()
-      }
-    } catch {
-      throw ProjectionsError(error)
-    }
+    try forEachKey(customers, of: tenant) { body(CustomerKey(stored: [UInt8](copying: $0))) }
   }
 
   /// Whether the index by session has the counterpart of an entry in the index of customers.
@@ -117,18 +128,23 @@ public struct ProjectionsView: ~Copyable {
 
   /// How many entries of `tenant` the index by session has.
   public borrowing func carrierCount(of tenant: TenantID) throws(ProjectionsError) -> Int {
-    do throws(LMDBError) {
+    var count = 0
+    try forEachKey(carriers, of: tenant) { _ in count += 1 }
+    return count
+  }
+
+  private borrowing func forEachKey(
+    _ table: Table, of tenant: TenantID, _ body: (Span<UInt8>) -> Void
+  ) throws(ProjectionsError) {
+    do {
       let prefix = Array(tenant.description.utf8) + [0]
-      var cursor = try transaction.cursor(carriers)
-      var next = try cursor.seek(prefix.span)
-      var count = 0
-      while let entry = next, entry.key.hasPrefix(prefix) {
-        count += 1
-        next = try cursor.next()
+      var cursor = try transaction.cursor(table)
+      try cursor.forEachKey(from: prefix, prefix: prefix) { key in
+        body(key)
+        return true
       }
-      return count
     } catch {
-      throw .storage(error)
+      throw ProjectionsError(error)
     }
   }
 
@@ -141,9 +157,8 @@ public struct ProjectionsView: ~Copyable {
     }
   }
 
-  /// The session in a key that begins with `prefix`, nil when the key doesn't.
-  private static func session(_ key: Span<UInt8>, after prefix: [UInt8]) throws(DamagedRecord) -> SessionID? {
-    guard key.hasPrefix(prefix) else { return nil }
+  /// The session in a key that begins with `prefix`.
+  private static func session(_ key: Span<UInt8>, after prefix: [UInt8]) throws(DamagedRecord) -> SessionID {
     guard let id = String(validating: key.extracting(prefix.count..<key.count)).flatMap({ SessionID($0) }) else {
       throw DamagedRecord("a key of the projections names no session")
     }

@@ -263,6 +263,48 @@ import TestSupport
     #expect(error?.description.contains("remove the folder projections/") == true)
   }
 
+  @Test("a flipped bit in a key has nobody believe that its session isn't there", arguments: propertySeeds())
+  func flippedKeys(_ seed: UInt64) throws {
+    var random = SeededRandomness(seed: seed)
+    let folder = try TemporaryFolder()
+    let customers = ["c1", "c2", "c3"]
+    var sessions: [String: [String]] = [:]
+    var all = Publication()
+    for number in 1...40 {
+      let (session, customer) = (hexadecimal(random.bytes(8).span), random.pick(customers))
+      all.merge(publication(session, position: UInt64(number), customer: customer))
+      sessions[customer, default: []].append(session)
+    }
+    try TestProjections(folder).projections.flush(all)
+    let intact = try Files.read(folder("projections/data.mdb"))
+
+    var found = 0
+    /// Flips a bit of `key`, after which `ask` must throw, or have the right answer, or the projections be built anew.
+    func flip(_ key: [UInt8], _ ask: (TestProjections) throws -> Bool) throws {
+      // In a page the length of a key stands right before it.
+      let stored = [UInt8(key.count), 0] + key
+      let place = try #require(intact.indices.first { intact[$0...].starts(with: stored) }) + 2
+      let bit = random.number(0...key.count * 8 - 1)
+      folder.write(intact.flipping(bit: place * 8 + bit), to: "projections/data.mdb")
+      let test = try TestProjections(folder)
+      if let isRight = test.notices.isEmpty ? try? ask(test) : nil { #expect(isRight) } else { found += 1 }
+    }
+    for customer in customers {
+      let sessions = sessions[customer, default: []].sorted()
+      for session in sessions {
+        let id = SessionID(valid: session)
+        try flip(SessionKey(TestProjections.tenant, id).bytes) { try $0.snapshot(session) != nil }
+        let entry = CustomerKey(TestProjections.tenant, customer: customer, id)
+        try flip(entry.bytes) { try $0.customerSessions(customer) == sessions }
+        try flip(entry.carrier.bytes) {
+          try $0.projections.view().carrierCount(of: TestProjections.tenant) == 40
+        }
+      }
+    }
+    // All but those in a branch, where a key only leads to others.
+    #expect(found > 110)
+  }
+
   /// Each way in which projections can't be used, and what the notice says of it.
   static let unusable: [(name: String, notice: String, damage: @Sendable (TemporaryFolder) throws -> Void)] = [
     (

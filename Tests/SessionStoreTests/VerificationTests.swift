@@ -1,11 +1,11 @@
 import EventLog
 import LMDB
 import Platform
-import Projections
 import SessionModel
 import Testing
 import TestSupport
 
+@testable import Projections
 @testable import SessionStore
 
 @Suite("verification of a store") struct VerificationTests {
@@ -161,10 +161,13 @@ import TestSupport
     try changeProjections(folder, "customers", key, nil)
     let disagreement = "tenant acme: the index of customers by session doesn't agree with the one by customer"
     #expect(try problems(folder) == [disagreement, "tenant acme: the index of customers lacks 1 entries"])
-    try changeProjections(folder, "customers", key, [])
-    try changeProjections(folder, "customers", CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes, [])
+    try changeProjections(folder, "customers", key, IndexSeal.bytes(of: key.span))
+    let surplus = CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes
+    try changeProjections(folder, "customers", surplus, IndexSeal.bytes(of: surplus.span))
     #expect(
       try problems(folder) == [disagreement, "tenant acme: the index of customers has an entry that no event made"])
+    try changeProjections(folder, "customers", surplus, IndexSeal.bytes(of: key.span))
+    #expect(try problems(folder).map { $0.contains("isn't the one that was written") } == [true])
   }
 
   @Test("entries of the index of activity that are missing or too many are found")

@@ -4,7 +4,8 @@
 
 A store with a long past is made once: several tenants, values on pages of their own, ended and erased sessions, a list of
 freed pages. Its documents, histories and feeds are noted. For each flip a copy of it gets one bit changed, anywhere in
-log/data.mdb or projections/data.mdb; pages of each kind have their share, and so have the parts that hold structure.
+log/data.mdb or projections/data.mdb; pages of each kind have their share, and so have the keys of records and the parts
+that hold structure.
 Then the daemon starts on it, is read, changes some sessions, is read again, stops, starts and is read once more:
 
 - every answer is the one that the intact store gave, or a 5xx;
@@ -42,8 +43,8 @@ from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 CONFIG = {"anonymousTTLSeconds": 0, "storage": {"flushIntervalMilliseconds": 20, "mapSizeBytes": 1 << 30}}
 TENANTS = {"acme": 160, "beta": 40, "gamma": 3}
 FILES = ("log", "projections")
-# How often a page of each kind is drawn; "any" is any page of the file, most of them free ones.
-KINDS = {"meta": 3, "free list": 3, "branch": 5, "leaf": 8, "overflow": 3, "any": 3}
+# How often a page of each kind is drawn, or the key of a record; "any" is any page of the file, most of them free ones.
+KINDS = {"meta": 3, "free list": 3, "branch": 5, "leaf": 8, "key": 5, "overflow": 3, "any": 3}
 # What a message must hold that tells somebody of the damage.
 NAMES = ("damaged", "could not", "has format")
 
@@ -86,7 +87,8 @@ def send(wire: Wire, method: str, path: str, body: dict | None = None) -> Answer
 def prepare(directory: Path, options: argparse.Namespace, chance: random.Random) -> Truth:
     """Makes the store, in `directory`, and returns what it answers."""
     daemon = Daemon(directory, CONFIG, binary=options.binary)
-    sessions = [(tenant, f"s-{number}") for tenant, count in TENANTS.items() for number in range(count)]
+    # Few of the names that lie between two of them are taken, so that a changed one is still in order.
+    sessions = [(tenant, f"{chance.getrandbits(48):012x}") for tenant, count in TENANTS.items() for _ in range(count)]
     truth = Truth()
     try:
         for rounds in range(3):
@@ -143,6 +145,9 @@ def change_some(wire: Wire, tenant: str, session: str, rounds: int, chance: rand
 def draw_flip(chance: random.Random, files: dict[str, Pages], kinds: dict[str, dict[str, list[int]]]) -> Flip:
     name = chance.choice(FILES)
     kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
+    if kind == "key":
+        place, length = chance.choice(files[name].keys())
+        return Flip(name, kind, place + chance.randrange(length), chance.randrange(8))
     pages = kinds[name].get(kind)
     page = chance.choice(pages) if pages else chance.randrange(len(files[name].bytes) // PAGE)
     # Headers, and the list of nodes behind them, are where structure is densest.

@@ -79,6 +79,14 @@ class Pages:
                 count = self.number(first * PAGE + 12, 4)
                 kinds.update(dict.fromkeys(range(first, first + count), "free list" if is_free_list else "overflow"))
 
+    def keys(self) -> list[tuple[int, int]]:
+        """Place and length of the key of each record, with its own length before it."""
+        return [
+            (node + 6, 2 + self.number(node + 6, 2))
+            for page, kind in sorted(self.used().items()) if kind == "leaf"
+            for node, _ in self.nodes(page)
+        ]  # fmt: skip
+
     def free_places(self) -> list[int]:
         """Where the number of each free page stands."""
         places = []

@@ -1,0 +1,42 @@
+internal import LMDB
+internal import Platform
+internal import SessionCodec
+
+/// What stands under a key of an index, to tell a key that was damaged from one that was written.
+enum IndexSeal {
+  /// The seal of `key`: its checksum, 8 bytes little-endian.
+  static func bytes(of key: Span<UInt8>) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.appendLittleEndian(checksum(key))
+    return bytes
+  }
+
+  /// Whether `value` is the seal of `key`.
+  static func fits(_ value: Span<UInt8>, _ key: Span<UInt8>) -> Bool {
+    value.count == 8 && value.loadLittleEndian(at: 0) == checksum(key)
+  }
+}
+
+extension Cursor {
+  /// Hands the keys of an index that begin with `prefix`, from `start` on, to `body`, until that returns false.
+  ///
+  /// Throws when a key isn't the one that was written. Those before the first and behind the last are looked at, too: they
+  /// may be among the ones asked for, but for the damage.
+  mutating func forEachKey(
+    from start: [UInt8], prefix: [UInt8], _ body: (Span<UInt8>) throws -> Bool
+  ) throws {
+    func check(_ entry: borrowing Entry) throws(DamagedRecord) {
+      guard IndexSeal.fits(entry.value, entry.key) else {
+        throw DamagedRecord("an entry of the index of customers isn't the one that was written")
+      }
+    }
+    let before = try seek(before: start.span)
+    if let before { try check(before) }
+    var next = try before == nil ? first() : next()
+    while let entry = next {
+      try check(entry)
+      guard entry.key.hasPrefix(prefix), try body(entry.key) else { return }
+      next = try self.next()
+    }
+  }
+}
