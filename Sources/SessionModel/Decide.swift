@@ -25,6 +25,9 @@ public struct DecisionRules: Equatable, Sendable {
 public enum Decision: Equatable, Sendable {
   /// One event is to be appended.
   case append(kind: Event.Kind, life: UInt32, version: UInt32, changes: ContextChanges)
+  /// The session's life has run out, and a new one would begin: ``Command/Action/expire`` is to be decided on first, and
+  /// then this command once more.
+  case expireFirst
   /// The command was carried out before, with this version as its outcome: answer as then, append nothing.
   case alreadyApplied(version: UInt32)
   /// It is refused.
@@ -109,8 +112,9 @@ private func begin(
   if let rejection = command.checkCustomer(of: SessionContext()) { return .reject(rejection) }
   // RFC 9110, 13.1.1: If-Match is false where there is no current representation.
   guard command.precondition.ifMatch == nil else { return .reject(.preconditionFailed(current: nil)) }
-  // A session whose expiry isn't recorded yet is counted already.
-  guard rules.maximumSessions == 0 || state?.status == .active || openSessions < rules.maximumSessions else {
+  // Each life that runs out is to have its event, and to be counted no more.
+  if state?.status == .active { return .expireFirst }
+  guard rules.maximumSessions == 0 || openSessions < rules.maximumSessions else {
     return .reject(.tooManySessions(maximum: rules.maximumSessions))
   }
   return .append(

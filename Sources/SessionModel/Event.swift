@@ -100,6 +100,9 @@ public struct Origin: Equatable, Sendable {
     self.requestID = requestID
     self.traceParent = traceParent
   }
+
+  /// That of expiries, for which nobody asked.
+  public static var expiry: Origin { Origin(actor: "expiry") }
 }
 
 /// 128 bits that stand for something longer: a prefix of a SHA-256 digest.

@@ -51,7 +51,7 @@ final class Sweeper {
     /// The last time of activity that is due.
     let limit: Instant
     let action: Command.Action
-    let actor: String
+    let origin: Origin
     let count: (Int) -> Void
   }
 
@@ -61,7 +61,7 @@ final class Sweeper {
     func expiry(_ kind: ActivityKey.Class, _ seconds: Int64) -> Sweep? {
       guard seconds > 0 else { return nil }
       return Sweep(
-        kind: kind, limit: now.advanced(bySeconds: -seconds), action: .expire, actor: "expiry",
+        kind: kind, limit: now.advanced(bySeconds: -seconds), action: .expire, origin: .expiry,
         count: { statistics.countExpired($0) })
     }
     return [
@@ -77,7 +77,7 @@ final class Sweeper {
     let limit = now.advanced(bySeconds: -max(seconds, store.configuration.rules.tombstoneSeconds))
     let statistics = store.statistics
     return Sweep(
-      kind: .closed, limit: limit, action: .erase(closedBy: limit), actor: "retention",
+      kind: .closed, limit: limit, action: .erase(closedBy: limit), origin: Origin(actor: "retention"),
       count: { [weak self] in
         statistics.countRetention($0)
         self?.retained += $0
@@ -161,7 +161,7 @@ final class Sweeper {
     let answers = Monitor(Answers(missing: sessions.count))
     for session in sessions {
       let command = Command(
-        sessionID: session.id, action: sweep.action, request: nil, origin: Origin(actor: sweep.actor))
+        sessionID: session.id, action: sweep.action, request: nil, origin: sweep.origin)
       submit(.change(command), session.tenant) { outcome in
         let isLast = answers.withLock { answers in
           answers.missing -= 1

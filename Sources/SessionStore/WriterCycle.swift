@@ -109,12 +109,20 @@ struct WriterCycle {
     }
 
     private mutating func change(_ command: Command, _ pending: PendingCommand) throws -> CommandOutcome {
-      let draft = try decide(command, of: pending.tenant)
-      switch draft.decision {
+      var decided = try decide(command, of: pending.tenant)
+      var salt = pending.salt
+      if case .expireFirst = decided.decision {
+        let expiry = Command(sessionID: command.sessionID, action: .expire, request: nil, origin: .expiry)
+        append(try decide(expiry, of: pending.tenant), salt: Self.salt(0, from: pending.salt))
+        decided = try decide(command, of: pending.tenant)
+        salt = Self.salt(1, from: pending.salt)
+      }
+      switch decided.decision {
       case .alreadyApplied(let version): return .alreadyApplied(version: version)
       case .reject(let rejection): return .rejected(rejection)
       case .append(_, _, let version, _):
-        return .accepted(version: version, position: append(draft, salt: pending.salt))
+        return .accepted(version: version, position: append(decided, salt: salt))
+      case .expireFirst: preconditionFailure("the expiry has been recorded")
       }
     }
 
@@ -144,6 +152,7 @@ struct WriterCycle {
     private func recordedAt(_ checkpoint: Checkpoint) -> Instant { max(time, checkpoint.tail.recordedAt) }
 
     /// Adds the event of an accepted command to the batch; returns its position.
+    @discardableResult
     private mutating func append(_ decided: Decided, salt: [UInt8]) -> UInt64 {
       guard case .append(let kind, let life, let version, let changes) = decided.decision else {
         preconditionFailure("only an accepted command leads to an event")
@@ -182,7 +191,7 @@ struct WriterCycle {
         let decided = try decide(command, of: tenant)
         switch decided.decision {
         case .append: accepted.append(decided)
-        case .alreadyApplied: break
+        case .alreadyApplied, .expireFirst: break
         case .reject(let rejection):
           // Only who names a session wants to hear that there is none.
           if case .session = subject { return .rejected(rejection) }

@@ -80,11 +80,8 @@ import TestSupport
     time.microseconds += 1
     #expect(given.state?.isLive(at: time, timeToLive: given.rules.timeToLive) == false)
     for action in mutations { #expect(given.when(action, naming: 2, at: time) == .reject(.sessionNotFound)) }
-    #expect(
-      given.when(.replace(euro, upsert: true), naming: 2, at: time)
-        == .append(kind: .started, life: 2, version: 1, changes: begun))
-    #expect(
-      given.when(.begin(euro), at: time) == .append(kind: .started, life: 2, version: 1, changes: begun))
+    #expect(given.when(.replace(euro, upsert: true), naming: 2, at: time) == .expireFirst)
+    #expect(given.when(.begin(euro), at: time) == .expireFirst)
   }
 
   @Test("a touch moves the expiry and not the version")
@@ -213,7 +210,7 @@ import TestSupport
     #expect(Given.nothing.when(.begin(euro), openSessions: .max) == started)
   }
 
-  @Test("the limit on sessions leaves open sessions alone, and those whose expiry isn't recorded yet")
+  @Test("the limit on sessions leaves open sessions alone, and the place of one that has run out goes to its new life")
   func sessionLimitOfExisting() {
     let given = Given.started(euro).ruled {
       $0.maximumSessions = 1
@@ -222,10 +219,23 @@ import TestSupport
     #expect(
       given.when(.patch(begun), naming: 1, openSessions: 1)
         == .append(kind: .patched, life: 1, version: 2, changes: ContextChanges()))
+    #expect(given.when(.begin(euro), at: given.lastTime.advanced(bySeconds: 10), openSessions: 1) == .expireFirst)
+    let expired = given.and(.expired)
     #expect(
-      given.when(.begin(euro), at: given.lastTime.advanced(bySeconds: 10), openSessions: 1)
+      expired.when(.begin(euro), openSessions: 0)
         == .append(kind: .started, life: 2, version: 1, changes: begun))
+    #expect(expired.when(.begin(euro), openSessions: 1) == .reject(.tooManySessions(maximum: 1)))
+  }
+
+  @Test("what would be refused in any case records no expiry")
+  func refusedAfterExpiry() {
+    let given = Given.started(euro).ruled { $0.timeToLive.anonymousSeconds = 10 }
+    let late = given.lastTime.advanced(bySeconds: 10)
+    #expect(given.when(.patch(begun), naming: 1, at: late) == .reject(.sessionNotFound))
+    let customers = SessionContext([.customerID: "c1"])
     #expect(
-      given.and(.expired).when(.begin(euro), openSessions: 1) == .reject(.tooManySessions(maximum: 1)))
+      given.when(.replace(customers, upsert: true), proof: .missing, at: late) == .reject(.customerProofMissing))
+    #expect(
+      given.when(.replace(euro, upsert: true), ifMatch: .any, at: late) == .reject(.preconditionFailed(current: nil)))
   }
 }

@@ -58,6 +58,16 @@ import TestSupport
       for _ in 0..<80 {
         time = time.advanced(bySeconds: randomness.number(0...randomness.pick([1, 8, 30])))
         let command = randomCommand(&randomness, state)
+        if decide(command, on: state, at: time, by: rules) == .expireFirst {
+          let expired = try #require(state)
+          position += 1
+          evolve(
+            &state,
+            Event(
+              position: position, previousPosition: expired.lastPosition, life: expired.life,
+              version: expired.version + 1, recordedAt: time, sessionID: Given.session, kind: .expired,
+              changes: ContextChanges(), origin: .expiry, request: nil))
+        }
         switch decide(command, on: state, at: time, by: rules) {
         case .append(let kind, let life, let version, let changes):
           position += 1
@@ -88,6 +98,8 @@ import TestSupport
           #expect(version > 0, "seed \(seed)")
         case .reject:
           continue
+        case .expireFirst:
+          Issue.record("the expiry has been recorded, seed \(seed)")
         }
       }
     }

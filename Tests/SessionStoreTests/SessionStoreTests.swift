@@ -102,12 +102,12 @@ import TestSupport
     test.clock.advance(microseconds: 1)
     #expect(try test.document("s1") == nil)
     #expect(test.send(.set("s1", "a", "1")) == .rejected(.sessionNotFound))
-    #expect(test.send(.begin("s1")) == .accepted(version: 1, position: 2))
-    #expect(test.send(Command("s1", .end)) == .accepted(version: 2, position: 3))
+    #expect(test.send(.begin("s1")) == .accepted(version: 1, position: 3))
+    #expect(test.send(Command("s1", .end)) == .accepted(version: 2, position: 4))
     #expect(try test.document("s1") == nil)
     #expect(test.send(.begin("s1")) == .rejected(.sessionEnded))
     test.clock.advance(microseconds: 86400 * 1_000_000)
-    #expect(test.send(.begin("s1")) == .accepted(version: 1, position: 4))
+    #expect(test.send(.begin("s1")) == .accepted(version: 1, position: 5))
   }
 
   @Test("the limit on open sessions counts those that begin and end, also after a restart")

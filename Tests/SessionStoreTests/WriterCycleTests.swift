@@ -388,6 +388,28 @@ final class TestCycle {
     #expect(try test.log.events(rival).map(\.recordedAt.microseconds) == [start - 5_000_000])
   }
 
+  @Test("a life that has run out gets its expiry before the next one begins, in the same commit")
+  func expiryBeforeNewLife() throws {
+    let test = try TestCycle()
+    let rules = DecisionRules(timeToLive: TimeToLive(anonymousSeconds: 10), maximumSessions: 1)
+    _ = try test.run([.begin("s1"), .set("s1", "a", "1")], rules: rules)
+    test.clock.advance(microseconds: 10_000_000)
+    #expect(try test.run([.patch("s1", cart: "x", naming: 2)], rules: rules) == [.rejected(.sessionNotFound)])
+    let outcomes = try test.run([.begin("s1"), .set("s1", "a", "2"), .begin("s2")], rules: rules)
+    #expect(
+      outcomes == [
+        .accepted(version: 1, position: 4), .accepted(version: 2, position: 5),
+        .rejected(.tooManySessions(maximum: 1)),
+      ])
+    let events = try test.log.events(test.tenant)
+    #expect(events.map(\.kind) == [.started, .attributeSet, .expired, .started, .attributeSet])
+    #expect(events.map(\.life) == [1, 1, 1, 2, 2])
+    #expect(events.map(\.version) == [1, 2, 3, 1, 2])
+    #expect(events[2].origin == Origin(actor: "expiry") && events[2].request == nil)
+    #expect(events[2].recordedAt == events[3].recordedAt)
+    #expect(test.log.batches.count == 2)
+  }
+
   @Test("a session that has expired stays expired when the clock steps back")
   func expiryAndClock() throws {
     let test = try TestCycle()

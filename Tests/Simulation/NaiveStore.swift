@@ -154,8 +154,14 @@ struct NaiveStore {
     }
     if let rejection = checkCustomer(command, NaiveSession()) { return .rejected(rejection) }
     if command.precondition.ifMatch != nil { return .rejected(.preconditionFailed(current: nil)) }
+    var session = session
+    if session.status == "active" {
+      let expiry = Command(sessionID: command.sessionID, action: .expire, request: nil, origin: Origin(actor: "expiry"))
+      _ = add(.expired, expiry, tenant, session, now)
+      session = self.session(tenant, command.sessionID.description)
+    }
     let maximum = rules.maximumSessions
-    if maximum > 0, session.status != "active", openSessions(tenant) >= maximum {
+    if maximum > 0, openSessions(tenant) >= maximum {
       return .rejected(.tooManySessions(maximum: maximum))
     }
     return add(.started, command, tenant, session, now, context)

@@ -114,6 +114,21 @@ def test_a_new_life_begins_after_an_expiry_recorded_or_not(new_daemon):
     assert [event["sessionlife"] for event in events(daemon, "s1")] == [1, 1, 2]
 
 
+def test_an_expiry_that_the_sweeper_has_not_seen_is_recorded_before_the_next_life(new_daemon):
+    daemon = new_daemon(config=config(anonymousTTLSeconds=1)).start()
+    names = [f"s{number}" for number in range(8)]
+    for name in names:
+        begin(daemon, name, {"currency": "EUR"})
+        time.sleep(0.1)
+    for name in names:
+        while daemon.request("GET", path_of(name)).status != 404:
+            pass
+        begin(daemon, name, {"language": "de"})
+        assert kinds(daemon, name) == ["started", "expired", "started"]
+        recorded = events(daemon, name)[1]
+        assert recorded["actor"] == "expiry" and recorded["sessionlife"] == 1 and recorded["sessionversion"] == 2
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_what_came_due_while_nothing_ran_is_recorded_after_the_start(new_daemon, ending):
     daemon = new_daemon(config=config()).start()
