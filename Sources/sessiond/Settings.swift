@@ -39,12 +39,14 @@ struct Settings {
   var effectiveAuthentication: Authentication { authentication ?? (issuers.isEmpty ? .none : .tokens) }
 }
 
-/// Settings that can't be meant: what is wrong, and where.
+/// Settings that can't be meant: what is wrong, and where, in one line whatever it quotes.
 struct SettingsError: Error, Equatable, CustomStringConvertible {
   let description: String
 
   init(_ description: String) {
-    self.description = description
+    self.description = description.unicodeScalars
+      .map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }
+      .joined()
   }
 }
 

@@ -203,6 +203,12 @@ import Tokens
     ),
   ]
 
+  @Test("what a message quotes leaves it one line")
+  func quoting() {
+    #expect(problem("{ 'a\\nb\\u0007': 1 }") == #"a\nb\u{07}: there is no such setting"#)
+    #expect(problem("{ corsOrigins: ['x\\r\\ny'] }")?.hasPrefix(#"corsOrigins: x\r\ny is no origin"#) == true)
+  }
+
   @Test("what can't be meant is refused in one line that names the key", arguments: problems.indices)
   func refused(_ index: Int) {
     #expect(problem(Self.problems[index].json5) == Self.problems[index].problem)

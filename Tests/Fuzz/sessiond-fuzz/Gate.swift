@@ -99,6 +99,8 @@ private final class GateServer: HTTPHandler {
 struct StrictRequests {
   private var rest: ArraySlice<UInt8>
   private var isBroken = false
+  /// The line that was read last ends the header.
+  private var isHeaderOver = false
 
   init(_ bytes: [UInt8]) {
     rest = bytes[...]
@@ -114,11 +116,12 @@ struct StrictRequests {
 
   private mutating func line() -> [UInt8]? {
     // The library takes NUL LF for CRLF before anything else can see it (README, known limits).
-    guard let end = rest.firstIndex(of: 0x0a), let before = rest[..<end].last, before == 0x0d || before == 0 else {
-      return nil
-    }
-    let line = Array(rest[..<(end - 1)])
-    rest = rest[(end + 1)...]
+    // So it does with LF NUL NUL LF for two of them.
+    guard let end = rest.firstIndex(of: 0x0a) else { return nil }
+    isHeaderOver = rest[end...].starts(with: [0x0a, 0, 0, 0x0a])
+    guard isHeaderOver || [0x0d, 0].contains(rest[..<end].last) else { return nil }
+    let line = Array(rest[..<(isHeaderOver ? end : end - 1)])
+    rest = rest[(isHeaderOver ? end + 4 : end + 1)...]
     return line.contains(0x0a) || line.contains(0x0d) ? nil : line
   }
 
@@ -144,8 +147,7 @@ struct StrictRequests {
       ["HTTP/1.1", "HTTP/1.0"].contains(where: { parts[2].elementsEqual($0.utf8) })
     else { return nil }
     var fields: [String: [[UInt8]]] = [:]
-    var isOver = false
-    while !isOver {
+    while !isHeaderOver {
       // The library takes colon LF for the empty line, too, and NUL CRLF LF for a field's end with it (README, known
       // limits).
       if rest.starts(with: [0x3a, 0x0a]) {
@@ -154,8 +156,8 @@ struct StrictRequests {
       }
       guard var line = line() else { return nil }
       if line.isEmpty { break }
-      isOver = line.last == 0 && rest.first == 0x0a
-      if isOver {
+      if line.last == 0 && rest.first == 0x0a {
+        isHeaderOver = true
         line.removeLast()
         rest = rest.dropFirst()
       }
