@@ -9,8 +9,8 @@ final class FaultyLog: CommitLog {
     case failBefore
     /// The commit is on disk, and nobody learns of it: as a crash right behind it.
     case failAfter
-    /// Somebody else appends a record first.
-    case intrude(LogRecord)
+    /// Somebody else appends records of one tenant first.
+    case intrude([LogRecord])
   }
 
   private let base: EventLog
@@ -41,7 +41,8 @@ final class FaultyLog: CommitLog {
         throw .damagedKey(reason: "the log has another end than its only writer left")
       }
       throw .damagedKey(reason: "the commit's answer was lost, as planned")
-    case .intrude(let record): _ = try base.append([record], expecting: [record.tenant: record.position - 1])
+    case .intrude(let records):
+      if let first = records.first { _ = try base.append(records, expecting: [first.tenant: first.position - 1]) }
     case nil: break
     }
     switch doctored {

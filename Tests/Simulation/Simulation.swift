@@ -186,8 +186,9 @@ final class Simulation {
       case 0: fault = .failBefore
       case 1: fault = .failAfter
       default:
-        guard let record = try intrusion(random.pick(growing), at: time) else { break }
-        fault = .intrude(record)
+        let records = try intrusion(random.pick(growing), at: time)
+        if records.isEmpty { break }
+        fault = .intrude(records)
         after = model
         expected = tasks.map { after.run($0.1, of: $0.0, at: time) }
       // With what somebody else wrote, nothing may be left to write; then it is still unknown here, as it must be.
@@ -241,7 +242,7 @@ final class Simulation {
   }
 
   /// What somebody else writes to a tenant's log in the middle of a batch; the model takes it in.
-  private func intrusion(_ tenant: TenantID, at time: Int64) throws -> LogRecord? {
+  private func intrusion(_ tenant: TenantID, at time: Int64) throws -> [LogRecord] {
     let id = SessionID(valid: random.pick(Self.ids))
     var context = SessionContext()
     context.cartID = "<\(tenant)>elsewhere"
@@ -252,13 +253,15 @@ final class Simulation {
     let command = Command(
       sessionID: id, action: action, precondition: Precondition(ifMatch: nil),
       request: RequestMark(fingerprint: random.fingerprint()), origin: Origin(actor: "elsewhere"))
-    guard case .command(.accepted) = model.run(.change(command), of: tenant, at: time),
-      let event = model.tenants[tenant]?.log.last?.event
-    else { return nil }
-    let frame = Frame.encode(
-      event, tenant: tenant, salt: random.bytes(Frame.saltByteCount).span,
-      previousChain: try open.store.log.tail(of: tenant).chain)
-    return LogRecord(tenant: tenant, position: event.position, frame: frame.bytes)
+    let start = model.tenants[tenant]?.log.count ?? 0
+    guard case .command(.accepted) = model.run(.change(command), of: tenant, at: time) else { return [] }
+    var chain = try open.store.log.tail(of: tenant).chain
+    return (model.tenants[tenant]?.log ?? []).dropFirst(start).map { entry in
+      let salt = random.bytes(Frame.saltByteCount)
+      let frame = Frame.encode(entry.event, tenant: tenant, salt: salt.span, previousChain: chain)
+      chain = frame.chain
+      return LogRecord(tenant: tenant, position: entry.event.position, frame: frame.bytes)
+    }
   }
 
   private func compare(_ outcome: CommandOutcome, _ wanted: NaiveStore.Outcome, _ task: (TenantID, WriterTask)) throws {
