@@ -111,11 +111,13 @@ def draw(chance: random.Random, directory: Path) -> Fault:
         for file in files(directory / "data"):
             command += ["-P", str(file)]
     code = "EIO" if error == "short" else error
+    # LMDB takes a short write of a new file's first pages for a full disk (mdb.c, mdb_env_init_meta).
+    codes = [code, "ENOSPC"] if error == "short" else [code]
     return Fault(
         name=f"{kind.call}{'' if kind.is_data else ' anywhere'} {error} when {when}",
         prefix=tuple(command),
         answers=frozenset({507, 503} if code in FULL else {500, 503}),
-        reasons=(os.strerror(getattr(errno, code)), *kind.words),
+        reasons=(*(os.strerror(getattr(errno, code)) for code in codes), *kind.words),
         may_silence=kind.is_wire and when.endswith("+"),
         before=spoil_projections if kind.is_rebuild else None,
     )
