@@ -80,7 +80,7 @@ extension ProjectionsView {
 
   /// Looks at up to `limit` entries of the index behind `entry`; tells `found` whose they are where no snapshot makes
   /// them, nil where the key can't be one. Returns where to go on, nil at the end.
-  public borrowing func findStrayActivity(
+  fileprivate borrowing func findStrays(
     after entry: ActivityKey?, limit: Int, _ found: (TenantID?) -> Void
   ) throws(ProjectionsError) -> ActivityKey? {
     do {
@@ -120,5 +120,14 @@ extension ProjectionsView {
     } catch {
       return true
     }
+  }
+}
+
+extension Projections {
+  /// Looks at all entries of the index of activity, in views that are short; tells `found` whose they are where no
+  /// snapshot makes them, nil where the key can't be one.
+  public func forEachStrayActivity(_ found: (TenantID?) -> Void) throws(ProjectionsError) {
+    var next: ActivityKey?
+    repeat { next = try view().findStrays(after: next, limit: 8192, found) } while next != nil
   }
 }

@@ -53,10 +53,7 @@ public struct ProjectionsComparison {
   /// Whether the old index of activity has no entries but those that the old snapshots make.
   private func checkActivity() throws {
     var strays: [TenantID?: Int] = [:]
-    var next: ActivityKey?
-    repeat {
-      next = try old.view().findStrayActivity(after: next, limit: 8192) { strays[$0, default: 0] += 1 }
-    } while next != nil
+    try old.forEachStrayActivity { strays[$0, default: 0] += 1 }
     for (tenant, count) in strays {
       let owner = tenant.map { "tenant \($0)" } ?? "no tenant"
       found("\(owner): the old index of activity had \(count) entries that no snapshot made")

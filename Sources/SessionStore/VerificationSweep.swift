@@ -54,12 +54,9 @@ final class VerificationSweep {
     guard let projections, marks == nil else { return }
     var strays: [TenantID?: Int] = [:]
     do throws(ProjectionsError) {
-      var next: ActivityKey?
-      repeat {
-        next = try projections.view().findStrayActivity(after: next, limit: Self.recordsPerTransaction) { tenant in
-          if tenant.map(range.contains) ?? true { strays[tenant, default: 0] += 1 }
-        }
-      } while next != nil
+      try projections.forEachStrayActivity { tenant in
+        if tenant.map(range.contains) ?? true { strays[tenant, default: 0] += 1 }
+      }
     } catch {
       found(nil, error.description)
     }
