@@ -93,7 +93,7 @@ LAST_CHUNK = rb"(?:(?<=\n0\r\n)|(?<=\n0\n)|(?<=\n00\r\n)|(?<=\n0;a=b\r\n))"
 DIFFERENCES = {
     "NUL LF for CRLF": (re.compile(rb"\x00\n"), b"\r\n"),
     "NUL CRLF LF for a header's end": (re.compile(rb"\x00\r\n\n"), b"\r\n\r\n"),
-    "LF and a line of NULs for a header's end": (re.compile(rb"(?<!\r)\n\x00(?:\r|\x00)\n"), b"\r\n\r\n"),
+    "LF and a line of NUL or colon for a header's end": (re.compile(rb"(?<!\r)\n[\x00:][\r\x00]\n"), b"\r\n\r\n"),
     "a line that begins with NUL or a colon for an empty one": (re.compile(rb"(?<=\n)[\x00:][^\r\n]*\r?\n"), b"\r\n"),
     # Behind a CR, too, when that is the chunk's last byte.
     "a bare LF between chunks": (re.compile(rb"(?<!\r)\n|(?<=\r)\n(?=[0-9a-fA-F]+[;\r\n])"), b"\r\n"),

@@ -116,11 +116,13 @@ struct StrictRequests {
 
   private mutating func line() -> [UInt8]? {
     // The library takes NUL LF for CRLF before anything else can see it (README, known limits).
-    // So it does with LF and a line of NULs for two of them.
+    // So it does with LF and a line of NUL or colon alone for two of them.
     guard let end = rest.firstIndex(of: 0x0a) else { return nil }
-    let ends: [[UInt8]] = [[0x0a, 0, 0, 0x0a], [0x0a, 0, 0x0d, 0x0a]]
     let isBare = ![0x0d, 0].contains(rest[..<end].last)
-    isHeaderOver = isBare && ends.contains { rest[end...].starts(with: $0) }
+    let behind = Array(rest[end...].dropFirst().prefix(3))
+    isHeaderOver =
+      isBare && behind.count == 3 && [0, 0x3a].contains(behind[0]) && [0, 0x0d].contains(behind[1])
+      && behind[2] == 0x0a
     guard isHeaderOver || !isBare else { return nil }
     let line = Array(rest[..<(isHeaderOver ? end : end - 1)])
     rest = rest[(isHeaderOver ? end + 4 : end + 1)...]
