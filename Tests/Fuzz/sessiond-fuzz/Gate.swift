@@ -207,9 +207,9 @@ struct StrictRequests {
       guard let chunk = take(count), chunkLine()?.isEmpty == true else { return nil }
       body += chunk
     }
-    // Trailers, which nobody reads.
+    // Trailers, which nobody reads; the library takes a line that begins with NUL or a colon for the empty one.
     while let line = chunkLine() {
-      if line.isEmpty { return body }
+      if line.isEmpty || line.first == 0 || line.first == 0x3a { return body }
     }
     return nil
   }
