@@ -15,14 +15,14 @@ public struct DueSession: Sendable {
 
 extension ProjectionsView {
   /// The sessions of a class whose time is `time` or before, in that order: at most `limit` behind `entry`. Entries that
-  /// name no session are left out; `damaged` is called for each.
+  /// no snapshot makes are left out; `damaged` is called for each.
   public borrowing func due(
     _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, limit: Int, damaged: () -> Void
   ) throws(ProjectionsError) -> [DueSession] {
     var found: [DueSession] = []
     do {
       try forEachDue(kind, upTo: time, after: entry) { entry in
-        guard let (tenant, id) = try? entry.session() else {
+        guard let (tenant, id) = try? entry.session(), try !isStray(entry, SessionKey(tenant, id)) else {
           damaged()
           return true
         }
@@ -95,10 +95,7 @@ extension ProjectionsView {
         last = current
         if current != entry {
           if let (tenant, id) = try? current.session() {
-            let key = SessionKey(tenant, id)
-            let snapshot = try transaction.value(snapshots, key.bytes.span)
-            let expected = ActivityKey(snapshot: snapshot, of: key)
-            if expected != current, !Self.isDamaged(snapshot, key) { found(tenant) }
+            if try isStray(current, SessionKey(tenant, id)) { found(tenant) }
           } else {
             found(nil)
           }
@@ -111,14 +108,14 @@ extension ProjectionsView {
     }
   }
 
-  /// Whether there is a snapshot that can't be read, so that nobody knows what entry it made.
-  private static func isDamaged(_ snapshot: Span<UInt8>?, _ key: SessionKey) -> Bool {
-    guard let snapshot else { return false }
+  /// Whether the entry isn't the one that its session's snapshot makes. Of a snapshot that can't be read nobody knows.
+  private borrowing func isStray(_ entry: ActivityKey, _ key: SessionKey) throws(LMDBError) -> Bool {
+    guard let snapshot = try transaction.value(snapshots, key.bytes.span) else { return true }
     do throws(DamagedRecord) {
       _ = try SnapshotView(snapshot, key: key.bytes.span)
-      return false
+      return ActivityKey(snapshot: snapshot, of: key) != entry
     } catch {
-      return true
+      return false
     }
   }
 }

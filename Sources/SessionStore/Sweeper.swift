@@ -121,7 +121,7 @@ final class Sweeper {
       // 1. The next due entries, of which some may have been recorded or overtaken by activity that isn't flushed.
       let entries = try store.projections.view().due(
         sweep.kind, upTo: sweep.limit, after: places[sweep.kind], limit: stepSize
-      ) { tell("the index of activity has an entry that names no session") }
+      ) { tell("the index of activity has an entry that no snapshot makes") }
       let due = entries.filter { isStillDue($0, sweep) }
       // 2. Their commands. The next ones are only looked for when the answers to these are there.
       let started = monotonicNanoseconds()

@@ -115,8 +115,10 @@ import TestSupport
     let tenant = TestStore.tenant
     let key = SessionKey(tenant, SessionID(valid: "s2"))
     try changeProjections(folder, "snapshots", key.bytes, [UInt8](repeating: 0, count: 100))
-    // Of the class of anonymous sessions, active in 1970, and of nobody.
-    try changeProjections(folder, "activity", [1, 0x80] + [UInt8](repeating: 0, count: 7) + Array("Nobody".utf8), [])
+    // Of the class of anonymous sessions, active in 1970, and of nobody or of one that wasn't.
+    for name in [Array("Nobody".utf8), SessionKey(tenant, SessionID(valid: "s4")).bytes] {
+      try changeProjections(folder, "activity", [1, 0x80] + [UInt8](repeating: 0, count: 7) + name, [])
+    }
     let test = try store(folder, clock: clock, customer: 20)
     clock.advance(microseconds: 20_000_000)
     let sweeper = Sweeper(test.store) { _ in true }
