@@ -3,7 +3,7 @@ public import SessionModel
 
 // The tables of the environment projections/, all of which are folded from the log. Values are little-endian.
 //
-//   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotRecord
+//   snapshots    tenant ‖ 0 ‖ session id                    →  seal ‖ SnapshotRecord
 //   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  seal: a session that carries or carried the customer
 //   carriers     tenant ‖ 0 ‖ session id ‖ 0 ‖ customer id  →  seal: the entries of `customers` by session
 //   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: when a session was last active, or was closed
@@ -11,9 +11,8 @@ public import SessionModel
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
 //
-// LMDB finds an entry by its key alone: one whose key was damaged seems to be missing, or to be another. So what is looked
-// up by clients has values that tell whether their keys are those that were written: a snapshot by its checksum, an entry of
-// an index by its seal, 64 bits of checksum. That something is missing is proved by the entries on both sides of its place.
+// LMDB finds an entry by its key alone: one whose key was damaged seems to be missing, or to be another. So what clients look
+// up has a seal, 64 bits of checksum of the key. That something is missing is proved by the seals on both sides of its place.
 
 enum ProjectionSchema {
   static let snapshots: StaticString = "snapshots"

@@ -111,7 +111,7 @@ public final class Projections: Sendable {
   ///
   /// Keys go in sorted, so that each page of the tree is touched once. Throws when it isn't durable.
   public func flush(_ publication: Publication) throws(ProjectionsError) {
-    do {
+    do throws(LMDBError) {
       var transaction = try environment.write()
       try flushSnapshots(publication, &transaction)
       try flushCustomers(publication, &transaction)
@@ -121,7 +121,7 @@ public final class Projections: Sendable {
       }
       try transaction.commit()
     } catch {
-      throw ProjectionsError(error)
+      throw .storage(error)
     }
   }
 
@@ -134,9 +134,13 @@ public final class Projections: Sendable {
     for (key, snapshot) in publication.snapshots.sorted(by: { $0.key < $1.key }) {
       // A snapshot that is damaged on disk is overwritten here; its entry, if any, may be left over, and is found by
       // verify. The sweeper's commands are decided on by the snapshot, so that it does no harm.
-      let before = ActivityKey(snapshot: try transaction.value(snapshots, key.bytes.span), of: key)
+      let seal = KeySeal.bytes(of: key.bytes.span)
+      var before: ActivityKey?
+      if let stored = try transaction.value(snapshots, key.bytes.span) {
+        before = ActivityKey(snapshot: KeySeal.content(stored, key.bytes.span), of: key)
+      }
       let after = ActivityKey(snapshot: snapshot.span, of: key)
-      try transaction.put(snapshots, key.bytes.span, snapshot.span)
+      try transaction.put(snapshots, key.bytes.span, (seal + snapshot).span)
       guard before != after else { continue }
       if let before { obsolete.append(before) }
       if let after { entries.append(after) }
@@ -147,28 +151,37 @@ public final class Projections: Sendable {
   }
 
   /// Takes the erased sessions out of the index of customers, then adds what they and others have carried since.
-  private func flushCustomers(_ publication: Publication, _ transaction: inout WriteTransaction) throws {
+  private func flushCustomers(
+    _ publication: Publication, _ transaction: inout WriteTransaction
+  ) throws(LMDBError) {
     for session in publication.erased.sorted() {
-      var carried: [(carrier: [UInt8], customer: CustomerKey)] = []
-      let prefix = session.bytes + [0]
-      var cursor = try transaction.cursor(carriers)
-      try cursor.forEachKey(from: prefix, prefix: prefix) { carrier in
-        carried.append(([UInt8](copying: carrier), CustomerKey(carrier: carrier, of: session)))
-        return true
-      }
-      _ = consume cursor
-      for (carrier, customer) in carried {
+      for (carrier, customer) in try Self.carried(by: session, transaction.cursor(carriers)) {
         try transaction.remove(carriers, carrier.span)
         try transaction.remove(customers, customer.bytes.span)
       }
     }
     let entries = publication.customers.values.flatMap { $0 }.sorted()
     for entry in entries {
-      try transaction.put(customers, entry.bytes.span, IndexSeal.bytes(of: entry.bytes.span).span)
+      try transaction.put(customers, entry.bytes.span, KeySeal.bytes(of: entry.bytes.span).span)
     }
     for carrier in entries.map(\.carrier.bytes).sorted(by: { $0.span.precedes($1.span) }) {
-      try transaction.put(carriers, carrier.span, IndexSeal.bytes(of: carrier.span).span)
+      try transaction.put(carriers, carrier.span, KeySeal.bytes(of: carrier.span).span)
     }
+  }
+
+  /// The entries of a session in the index by session, with their counterparts. Without a look at seals: damage is no
+  /// reason not to erase, nor to flush, the rest; what it leaves is found by verify.
+  private static func carried(
+    by session: SessionKey, _ cursor: consuming Cursor
+  ) throws(LMDBError) -> [(carrier: [UInt8], customer: CustomerKey)] {
+    var entries: [(carrier: [UInt8], customer: CustomerKey)] = []
+    let prefix = session.bytes + [0]
+    var next = try cursor.seek(prefix.span)
+    while let entry = next, entry.key.hasPrefix(prefix) {
+      entries.append(([UInt8](copying: entry.key), CustomerKey(carrier: entry.key, of: session)))
+      next = try cursor.next()
+    }
+    return entries
   }
 
   /// Frees the reader slots of processes that died.

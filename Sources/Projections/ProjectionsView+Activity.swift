@@ -110,7 +110,8 @@ extension ProjectionsView {
 
   /// Whether the entry isn't the one that its session's snapshot makes. Of a snapshot that can't be read nobody knows.
   private borrowing func isStray(_ entry: ActivityKey, _ key: SessionKey) throws(LMDBError) -> Bool {
-    guard let snapshot = try transaction.value(snapshots, key.bytes.span) else { return true }
+    guard let value = try transaction.value(snapshots, key.bytes.span) else { return true }
+    let snapshot = KeySeal.content(value, key.bytes.span)
     do throws(DamagedRecord) {
       _ = try SnapshotView(snapshot, key: key.bytes.span)
       return ActivityKey(snapshot: snapshot, of: key) != entry

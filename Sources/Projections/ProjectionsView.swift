@@ -16,7 +16,7 @@ public struct ProjectionsView: ~Copyable {
   @_lifetime(borrow self)
   public borrowing func snapshot(_ key: SessionKey) throws(ProjectionsError) -> Span<UInt8>? {
     do throws(LMDBError) {
-      if let value = try transaction.value(snapshots, key.bytes.span) { return value }
+      if let value = try transaction.value(snapshots, key.bytes.span) { return KeySeal.content(value, key.bytes.span) }
     } catch {
       throw .storage(error)
     }
@@ -24,17 +24,22 @@ public struct ProjectionsView: ~Copyable {
     return nil
   }
 
-  /// Throws when a snapshot beside the place of `key` can't be read: it may be the one, under a key that was damaged.
+  /// Throws when an entry beside the place of `key` isn't under the key that was written: it may be the one.
   private borrowing func proveAbsence(of key: SessionKey) throws(ProjectionsError) {
+    func check(_ entry: borrowing Cursor.Entry) throws(DamagedRecord) {
+      guard !KeySeal.content(entry.value, entry.key).isEmpty else {
+        throw DamagedRecord("a snapshot's key isn't the one that was written")
+      }
+    }
     do {
       var cursor = try transaction.cursor(snapshots)
       let before = try cursor.seek(before: key.bytes.span)
       if let before {
-        _ = try SnapshotView(before.value, key: before.key)
+        try check(before)
         guard before.key.precedes(key.bytes.span) else { throw DamagedRecord("the snapshots are out of order") }
       }
       if let behind = try before == nil ? cursor.first() : cursor.next() {
-        _ = try SnapshotView(behind.value, key: behind.key)
+        try check(behind)
         guard key.bytes.span.precedes(behind.key) else { throw DamagedRecord("the snapshots are out of order") }
       }
     } catch {
@@ -92,7 +97,8 @@ public struct ProjectionsView: ~Copyable {
     }
   }
 
-  /// Hands each of `tenant`'s snapshots to `body`, in the order of the session ids' bytes.
+  /// Hands each of `tenant`'s snapshots to `body`, in the order of the session ids' bytes; no bytes where its key was
+  /// damaged.
   public borrowing func forEachSnapshot(
     of tenant: TenantID, _ body: (SessionID, Span<UInt8>) -> Void
   ) throws(ProjectionsError) {
@@ -101,7 +107,7 @@ public struct ProjectionsView: ~Copyable {
       var cursor = try transaction.cursor(snapshots)
       var next = try cursor.seek(prefix.span)
       while let entry = next, entry.key.hasPrefix(prefix) {
-        body(try Self.session(entry.key, after: prefix), entry.value)
+        body(try Self.session(entry.key, after: prefix), KeySeal.content(entry.value, entry.key))
         next = try cursor.next()
       }
     } catch {

@@ -191,7 +191,8 @@ struct WriterCycle {
         let decided = try decide(command, of: tenant)
         switch decided.decision {
         case .append: accepted.append(decided)
-        case .alreadyApplied, .expireFirst: break
+        case .alreadyApplied: break
+        case .expireFirst: preconditionFailure("an erasure begins no life")
         case .reject(let rejection):
           // Only who names a session wants to hear that there is none.
           if case .session = subject { return .rejected(rejection) }

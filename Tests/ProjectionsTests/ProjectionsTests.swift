@@ -305,6 +305,22 @@ import TestSupport
     #expect(found > 110)
   }
 
+  @Test("a snapshot that can't be read is no reason to doubt what is beside it")
+  func damagedNeighbour() throws {
+    let folder = try TemporaryFolder()
+    var all = publication("s1", position: 1)
+    all.merge(publication("s3", position: 2))
+    try TestProjections(folder).projections.flush(all)
+    let key = SessionKey(TestProjections.tenant, SessionID(valid: "s1")).bytes
+    try changeProjections(folder, "snapshots", key, KeySeal.bytes(of: key.span) + [1, 2, 3])
+    #expect(try TestProjections(folder).snapshot("s1") == [1, 2, 3])
+    #expect(try TestProjections(folder).snapshot("s2") == nil)
+    try changeProjections(folder, "snapshots", key, [UInt8](repeating: 1, count: 99))
+    #expect(try TestProjections(folder).snapshot("s1") == [])
+    #expect(throws: ProjectionsError.self) { try TestProjections(folder).snapshot("s2") }
+    #expect(try TestProjections(folder).snapshot("s4") == nil)
+  }
+
   /// Each way in which projections can't be used, and what the notice says of it.
   static let unusable: [(name: String, notice: String, damage: @Sendable (TemporaryFolder) throws -> Void)] = [
     (

@@ -161,12 +161,12 @@ import TestSupport
     try changeProjections(folder, "customers", key, nil)
     let disagreement = "tenant acme: the index of customers by session doesn't agree with the one by customer"
     #expect(try problems(folder) == [disagreement, "tenant acme: the index of customers lacks 1 entries"])
-    try changeProjections(folder, "customers", key, IndexSeal.bytes(of: key.span))
+    try changeProjections(folder, "customers", key, KeySeal.bytes(of: key.span))
     let surplus = CustomerKey(tenant, customer: "c2", SessionID(valid: "s1")).bytes
-    try changeProjections(folder, "customers", surplus, IndexSeal.bytes(of: surplus.span))
+    try changeProjections(folder, "customers", surplus, KeySeal.bytes(of: surplus.span))
     #expect(
       try problems(folder) == [disagreement, "tenant acme: the index of customers has an entry that no event made"])
-    try changeProjections(folder, "customers", surplus, IndexSeal.bytes(of: key.span))
+    try changeProjections(folder, "customers", surplus, KeySeal.bytes(of: key.span))
     #expect(try problems(folder).map { $0.contains("isn't the one that was written") } == [true])
   }
 

@@ -2,8 +2,8 @@ internal import LMDB
 internal import Platform
 internal import SessionCodec
 
-/// What stands under a key of an index, to tell a key that was damaged from one that was written.
-enum IndexSeal {
+/// What stands under a key of an index, and before a snapshot, to tell a key that was damaged from one that was written.
+enum KeySeal {
   /// The seal of `key`: its checksum, 8 bytes little-endian.
   static func bytes(of key: Span<UInt8>) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -13,8 +13,17 @@ enum IndexSeal {
 
   /// Whether `value` is the seal of `key`.
   static func fits(_ value: Span<UInt8>, _ key: Span<UInt8>) -> Bool {
-    value.count == 8 && value.loadLittleEndian(at: 0) == checksum(key)
+    value.count == byteCount && value.loadLittleEndian(at: 0) == checksum(key)
   }
+
+  /// What stands behind the seal in `value`; nothing when that isn't the seal of `key`.
+  @_lifetime(copy value)
+  static func content(_ value: Span<UInt8>, _ key: Span<UInt8>) -> Span<UInt8> {
+    guard value.count > byteCount, fits(value.extracting(0..<byteCount), key) else { return value.extracting(0..<0) }
+    return value.extracting(byteCount..<value.count)
+  }
+
+  private static let byteCount = 8
 }
 
 extension Cursor {
@@ -26,7 +35,7 @@ extension Cursor {
     from start: [UInt8], prefix: [UInt8], _ body: (Span<UInt8>) throws -> Bool
   ) throws {
     func check(_ entry: borrowing Entry) throws(DamagedRecord) {
-      guard IndexSeal.fits(entry.value, entry.key) else {
+      guard KeySeal.fits(entry.value, entry.key) else {
         throw DamagedRecord("an entry of the index of customers isn't the one that was written")
       }
     }
