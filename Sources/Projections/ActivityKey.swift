@@ -27,17 +27,21 @@ public struct ActivityKey: Hashable, Comparable, Sendable {
   public init?(snapshot: Span<UInt8>?, of key: SessionKey) {
     guard let snapshot else { return nil }
     do throws(DamagedRecord) {
-      let view = try SnapshotView(snapshot, key: key.bytes.span)
-      let prefix: [UInt8]
-      switch view.status {
-      case .active: prefix = Self.prefix(view.hasCustomer ? .customer : .anonymous, view.activeAt)
-      case .ended, .expired: prefix = Self.prefix(.closed, view.modifiedAt)
-      case .erased, nil: return nil
-      }
-      bytes = prefix + key.bytes
+      self.init(try SnapshotView(snapshot, key: key.bytes.span), of: key)
     } catch {
       return nil
     }
+  }
+
+  /// The same for a snapshot that can be read.
+  init?(_ snapshot: SnapshotView, of key: SessionKey) {
+    let prefix: [UInt8]
+    switch snapshot.status {
+    case .active: prefix = Self.prefix(snapshot.hasCustomer ? .customer : .anonymous, snapshot.activeAt)
+    case .ended, .expired: prefix = Self.prefix(.closed, snapshot.modifiedAt)
+    case .erased, nil: return nil
+    }
+    bytes = prefix + key.bytes
   }
 
   /// The entry that is stored as `bytes`.

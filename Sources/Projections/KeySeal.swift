@@ -27,6 +27,16 @@ enum KeySeal {
 }
 
 extension Cursor {
+  /// Moves to the first entry whose key is `key` or sorts after it. The one before that is handed to `check`.
+  @_lifetime(copy self)
+  mutating func seek(
+    _ key: Span<UInt8>, checking check: (borrowing Entry) throws(DamagedRecord) -> Void
+  ) throws -> Entry? {
+    guard let before = try seek(before: key) else { return try first() }
+    try check(before)
+    return try next()
+  }
+
   /// Hands the keys of an index that begin with `prefix`, from `start` on, to `body`, until that returns false.
   ///
   /// Throws when a key isn't the one that was written. Those before the first and behind the last are looked at, too: they
@@ -39,9 +49,7 @@ extension Cursor {
         throw DamagedRecord("an entry of the index of customers isn't the one that was written")
       }
     }
-    let before = try seek(before: start.span)
-    if let before { try check(before) }
-    var next = try before == nil ? first() : next()
+    var next = try seek(start.span, checking: check)
     while let entry = next {
       try check(entry)
       guard entry.key.hasPrefix(prefix), try body(entry.key) else { return }

@@ -113,8 +113,7 @@ extension ProjectionsView {
     guard let value = try transaction.value(snapshots, key.bytes.span) else { return true }
     let snapshot = KeySeal.content(value, key.bytes.span)
     do throws(DamagedRecord) {
-      _ = try SnapshotView(snapshot, key: key.bytes.span)
-      return ActivityKey(snapshot: snapshot, of: key) != entry
+      return ActivityKey(try SnapshotView(snapshot, key: key.bytes.span), of: key) != entry
     } catch {
       return false
     }

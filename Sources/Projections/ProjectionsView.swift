@@ -26,22 +26,19 @@ public struct ProjectionsView: ~Copyable {
 
   /// Throws when an entry beside the place of `key` isn't under the key that was written: it may be the one.
   private borrowing func proveAbsence(of key: SessionKey) throws(ProjectionsError) {
-    func check(_ entry: borrowing Cursor.Entry) throws(DamagedRecord) {
+    func check(_ entry: borrowing Cursor.Entry, isInOrder: Bool) throws(DamagedRecord) {
       guard !KeySeal.content(entry.value, entry.key).isEmpty else {
         throw DamagedRecord("a snapshot's key isn't the one that was written")
       }
+      guard isInOrder else { throw DamagedRecord("the snapshots are out of order") }
     }
     do {
+      let key = key.bytes
       var cursor = try transaction.cursor(snapshots)
-      let before = try cursor.seek(before: key.bytes.span)
-      if let before {
-        try check(before)
-        guard before.key.precedes(key.bytes.span) else { throw DamagedRecord("the snapshots are out of order") }
+      let behind = try cursor.seek(key.span) { before throws(DamagedRecord) in
+        try check(before, isInOrder: before.key.precedes(key.span))
       }
-      if let behind = try before == nil ? cursor.first() : cursor.next() {
-        try check(behind)
-        guard key.bytes.span.precedes(behind.key) else { throw DamagedRecord("the snapshots are out of order") }
-      }
+      if let behind { try check(behind, isInOrder: key.span.precedes(behind.key)) }
     } catch {
       throw ProjectionsError(error)
     }
