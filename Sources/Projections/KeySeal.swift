@@ -7,9 +7,12 @@ enum KeySeal {
   /// The seal of `key`: its checksum, 8 bytes little-endian.
   static func bytes(of key: Span<UInt8>) -> [UInt8] {
     var bytes: [UInt8] = []
-    bytes.appendLittleEndian(checksum(key))
+    append(of: key, to: &bytes)
     return bytes
   }
+
+  /// Appends the seal of `key`.
+  static func append(of key: Span<UInt8>, to bytes: inout [UInt8]) { bytes.appendLittleEndian(checksum(key)) }
 
   /// Whether `value` is the seal of `key`.
   static func fits(_ value: Span<UInt8>, _ key: Span<UInt8>) -> Bool {
@@ -23,7 +26,7 @@ enum KeySeal {
     return value.extracting(byteCount..<value.count)
   }
 
-  private static let byteCount = 8
+  static let byteCount = 8
 }
 
 extension Cursor {

@@ -3,10 +3,10 @@ public import SessionModel
 
 // The tables of the environment projections/, all of which are folded from the log. Values are little-endian.
 //
-//   snapshots    tenant ‖ 0 ‖ session id                    →  seal ‖ SnapshotRecord
+//   snapshots    tenant ‖ 0 ‖ session id                    →  SnapshotEntry: seal ‖ placed at ‖ SnapshotRecord
 //   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  seal: a session that carries or carried the customer
 //   carriers     tenant ‖ 0 ‖ session id ‖ 0 ‖ customer id  →  seal: the entries of `customers` by session
-//   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: when a session was last active, or was closed
+//   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: since when, at most, a session has waited
 //   checkpoints  tenant                                     →  Checkpoint
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
@@ -21,7 +21,7 @@ enum ProjectionSchema {
   static let activity: StaticString = "activity"
   static let checkpoints: StaticString = "checkpoints"
   static let meta: StaticString = "meta"
-  static let format = "3"
+  static let format = "4"
   /// All tables, in the order in which they are opened.
   static let tables = [snapshots, customers, carriers, activity, checkpoints, meta]
   static var formatKey: [UInt8] { Array("format".utf8) }

@@ -125,25 +125,30 @@ public final class Projections: Sendable {
     }
   }
 
-  /// Writes the snapshots, and moves their entries in the index of activity.
+  /// Writes the snapshots, and moves their entries in the index of activity that don't serve any more.
   private func flushSnapshots(
     _ publication: Publication, _ transaction: inout WriteTransaction
   ) throws(LMDBError) {
     var obsolete: [ActivityKey] = []
     var entries: [ActivityKey] = []
-    for (key, snapshot) in publication.snapshots.sorted(by: { $0.key < $1.key }) {
+    var changed = publication.snapshots
+    for key in publication.overtaken where changed[key] == nil {
+      guard let stored = try transaction.value(snapshots, key.bytes.span) else { continue }
+      let snapshot = SnapshotEntry.snapshot(stored, key.bytes.span)
+      if !snapshot.isEmpty { changed[key] = [UInt8](copying: snapshot) }
+    }
+    for (key, snapshot) in changed.sorted(by: { $0.key < $1.key }) {
       // A snapshot that is damaged on disk is overwritten here; its entry, if any, may be left over, and is found by
       // verify. The sweeper's commands are decided on by the snapshot, so that it does no harm.
-      let seal = KeySeal.bytes(of: key.bytes.span)
-      var before: ActivityKey?
-      if let stored = try transaction.value(snapshots, key.bytes.span) {
-        before = ActivityKey(snapshot: KeySeal.content(stored, key.bytes.span), of: key)
-      }
-      let after = ActivityKey(snapshot: snapshot.span, of: key)
-      try transaction.put(snapshots, key.bytes.span, (seal + snapshot).span)
+      var before: ActivityPlace?
+      if let stored = try transaction.value(snapshots, key.bytes.span) { before = SnapshotEntry.place(stored, of: key) }
+      var after = ActivityPlace(snapshot: snapshot.span, of: key)
+      if let exact = after, let before, before.serves(exact), !publication.overtaken.contains(key) { after = before }
+      let value = SnapshotEntry.encode(snapshot.span, of: key, at: after)
+      try transaction.put(snapshots, key.bytes.span, value.span)
       guard before != after else { continue }
-      if let before { obsolete.append(before) }
-      if let after { entries.append(after) }
+      if let before { obsolete.append(ActivityKey(before, of: key)) }
+      if let after { entries.append(ActivityKey(after, of: key)) }
     }
     for entry in obsolete.sorted() { try transaction.remove(activity, entry.bytes.span) }
     let nothing: [UInt8] = []

@@ -11,13 +11,15 @@ public struct DueSession: Sendable {
   public let tenant: TenantID
   /// Its name.
   public let id: SessionID
+  /// Whether it has been active since, so that the entry has to be moved.
+  public let isOvertaken: Bool
 }
 
 extension ProjectionsView {
-  /// The sessions of a class whose time is `time` or before, in that order: at most `limit` behind `entry`. Entries that
-  /// no snapshot makes are left out; `damaged` is called for each.
+  /// The sessions of a class whose entries' time is `time` or before, in that order: at most `limit` behind `entry`. Entries
+  /// that no snapshot has are left out; `damaged` is called for each.
   public borrowing func due(
-    _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, limit: Int, damaged: () -> Void
+    _ kind: ActivityPlace.Class, upTo time: Instant, after entry: ActivityKey?, limit: Int, damaged: () -> Void
   ) throws(ProjectionsError) -> [DueSession] {
     var found: [DueSession] = []
     do {
@@ -26,7 +28,8 @@ extension ProjectionsView {
           damaged()
           return true
         }
-        found.append(DueSession(entry: entry, tenant: tenant, id: id))
+        let isOvertaken = try !isDue(kind, upTo: time, SessionKey(tenant, id))
+        found.append(DueSession(entry: entry, tenant: tenant, id: id, isOvertaken: isOvertaken))
         return found.count < limit
       }
     } catch {
@@ -35,14 +38,14 @@ extension ProjectionsView {
     return found
   }
 
-  /// How many sessions of a class have that time or an earlier one, counted up to `limit`.
+  /// How many sessions of a class have been waiting since `time` or longer, counted up to `limit`.
   public borrowing func dueCount(
-    _ kind: ActivityKey.Class, upTo time: Instant, limit: Int
+    _ kind: ActivityPlace.Class, upTo time: Instant, limit: Int
   ) throws(ProjectionsError) -> Int {
     var count = 0
     do {
-      try forEachDue(kind, upTo: time, after: nil) { _ in
-        count += 1
+      try forEachDue(kind, upTo: time, after: nil) { entry in
+        if let (tenant, id) = try? entry.session(), try isDue(kind, upTo: time, SessionKey(tenant, id)) { count += 1 }
         return count < limit
       }
     } catch {
@@ -52,7 +55,7 @@ extension ProjectionsView {
   }
 
   private borrowing func forEachDue(
-    _ kind: ActivityKey.Class, upTo time: Instant, after entry: ActivityKey?, _ body: (ActivityKey) throws -> Bool
+    _ kind: ActivityPlace.Class, upTo time: Instant, after entry: ActivityKey?, _ body: (ActivityKey) throws -> Bool
   ) throws {
     // Behind all entries of that very time: what follows the time in a key is the name of a tenant, in letters.
     let end = ActivityKey.prefix(kind, time) + [UInt8.max]
@@ -68,17 +71,20 @@ extension ProjectionsView {
     }
   }
 
-  /// Whether the index has the entry that the snapshot of a session makes, if it makes one.
-  public borrowing func hasActivity(of snapshot: Span<UInt8>, _ key: SessionKey) throws(ProjectionsError) -> Bool {
-    guard let entry = ActivityKey(snapshot: snapshot, of: key) else { return true }
+  /// Whether the index has an entry for a session that waits for something, where it is met in time.
+  public borrowing func hasActivity(of key: SessionKey) throws(ProjectionsError) -> Bool {
     do throws(LMDBError) {
-      return try transaction.value(activity, entry.bytes.span) != nil
+      guard let value = try transaction.value(snapshots, key.bytes.span),
+        let exact = ActivityPlace(snapshot: SnapshotEntry.snapshot(value, key.bytes.span), of: key)
+      else { return true }
+      guard let place = SnapshotEntry.place(value, of: key), place.serves(exact) else { return false }
+      return try transaction.value(activity, ActivityKey(place, of: key).bytes.span) != nil
     } catch {
       throw .storage(error)
     }
   }
 
-  /// Looks at up to `limit` entries of the index behind `entry`; tells `found` whose they are where no snapshot makes
+  /// Looks at up to `limit` entries of the index behind `entry`; tells `found` whose they are where no snapshot has
   /// them, nil where the key can't be one. Returns where to go on, nil at the end.
   fileprivate borrowing func findStrays(
     after entry: ActivityKey?, limit: Int, _ found: (TenantID?) -> Void
@@ -108,21 +114,30 @@ extension ProjectionsView {
     }
   }
 
-  /// Whether the entry isn't the one that its session's snapshot makes. Of a snapshot that can't be read nobody knows.
+  /// Whether the entry isn't where its session's snapshot has it. Of a snapshot that can't be read nobody knows.
   private borrowing func isStray(_ entry: ActivityKey, _ key: SessionKey) throws(LMDBError) -> Bool {
     guard let value = try transaction.value(snapshots, key.bytes.span) else { return true }
-    let snapshot = KeySeal.content(value, key.bytes.span)
     do throws(DamagedRecord) {
-      return ActivityKey(try SnapshotView(snapshot, key: key.bytes.span), of: key) != entry
+      _ = try SnapshotView(SnapshotEntry.snapshot(value, key.bytes.span), key: key.bytes.span)
     } catch {
       return false
     }
+    return SnapshotEntry.place(value, of: key).map { ActivityKey($0, of: key) } != entry
+  }
+
+  /// Whether the snapshot of a session leaves it due. One that can't be read does, so that somebody looks at it.
+  private borrowing func isDue(
+    _ kind: ActivityPlace.Class, upTo time: Instant, _ key: SessionKey
+  ) throws(LMDBError) -> Bool {
+    guard let value = try transaction.value(snapshots, key.bytes.span) else { return false }
+    let exact = ActivityPlace(snapshot: SnapshotEntry.snapshot(value, key.bytes.span), of: key)
+    return exact?.isDue(kind, upTo: time) ?? true
   }
 }
 
 extension Projections {
   /// Looks at all entries of the index of activity, in views that are short; tells `found` whose they are where no
-  /// snapshot makes them, nil where the key can't be one.
+  /// snapshot has them, nil where the key can't be one.
   public func forEachStrayActivity(_ found: (TenantID?) -> Void) throws(ProjectionsError) {
     var next: ActivityKey?
     repeat { next = try view().findStrays(after: next, limit: 8192, found) } while next != nil

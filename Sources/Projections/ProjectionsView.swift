@@ -16,7 +16,9 @@ public struct ProjectionsView: ~Copyable {
   @_lifetime(borrow self)
   public borrowing func snapshot(_ key: SessionKey) throws(ProjectionsError) -> Span<UInt8>? {
     do throws(LMDBError) {
-      if let value = try transaction.value(snapshots, key.bytes.span) { return KeySeal.content(value, key.bytes.span) }
+      if let value = try transaction.value(snapshots, key.bytes.span) {
+        return SnapshotEntry.snapshot(value, key.bytes.span)
+      }
     } catch {
       throw .storage(error)
     }
@@ -104,7 +106,7 @@ public struct ProjectionsView: ~Copyable {
       var cursor = try transaction.cursor(snapshots)
       var next = try cursor.seek(prefix.span)
       while let entry = next, entry.key.hasPrefix(prefix) {
-        body(try Self.session(entry.key, after: prefix), KeySeal.content(entry.value, entry.key))
+        body(try Self.session(entry.key, after: prefix), SnapshotEntry.snapshot(entry.value, entry.key))
         next = try cursor.next()
       }
     } catch {

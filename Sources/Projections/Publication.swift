@@ -8,6 +8,8 @@ public struct Publication: Sendable {
   public private(set) var customers: [SessionKey: [CustomerKey]] = [:]
   /// The sessions that were erased: what the index of customers has of them goes before ``customers`` are added.
   public private(set) var erased: Set<SessionKey> = []
+  /// The sessions whose entries in the index of activity the sweeper met although they have been active since.
+  public private(set) var overtaken: Set<SessionKey> = []
   /// How far each tenant's log has been folded in.
   public private(set) var checkpoints: [TenantID: Checkpoint] = [:]
   /// The number of events folded in.
@@ -18,8 +20,8 @@ public struct Publication: Sendable {
   /// What a log without events folds into.
   public init() {}
 
-  /// Whether nothing has been folded in.
-  public var isEmpty: Bool { checkpoints.isEmpty }
+  /// Whether nothing has been folded in, and no entry has to be moved.
+  public var isEmpty: Bool { checkpoints.isEmpty && overtaken.isEmpty }
 
   /// Takes in the newest snapshot of a session.
   public mutating func setSnapshot(_ snapshot: [UInt8], of key: SessionKey) {
@@ -29,6 +31,11 @@ public struct Publication: Sendable {
     } else {
       byteCount += key.bytes.count + Self.entryOverheadBytes
     }
+  }
+
+  /// Takes in that the entry of `session` in the index of activity has to be moved to the time of its last activity.
+  public mutating func setOvertaken(_ session: SessionKey) {
+    if overtaken.insert(session).inserted { byteCount += session.bytes.count + Self.entryOverheadBytes }
   }
 
   /// Takes in how far `tenant`'s log has been folded.
@@ -70,6 +77,7 @@ public struct Publication: Sendable {
   /// Takes in what followed.
   public mutating func merge(_ later: Publication) {
     for (key, snapshot) in later.snapshots { setSnapshot(snapshot, of: key) }
+    for session in later.overtaken { setOvertaken(session) }
     for session in later.erased { erase(session) }
     for (session, entries) in later.customers {
       for entry in entries { add(entry, of: session) }

@@ -50,13 +50,13 @@ public struct ProjectionsComparison {
     try checkActivity()
   }
 
-  /// Whether the old index of activity has no entries but those that the old snapshots make.
+  /// Whether the old index of activity has no entries but those that the old snapshots have.
   private func checkActivity() throws {
     var strays: [TenantID?: Int] = [:]
     try old.forEachStrayActivity { strays[$0, default: 0] += 1 }
     for (tenant, count) in strays {
       let owner = tenant.map { "tenant \($0)" } ?? "no tenant"
-      found("\(owner): the old index of activity had \(count) entries that no snapshot made")
+      found("\(owner): the old index of activity had \(count) entries that no snapshot had")
     }
   }
 
@@ -91,11 +91,11 @@ public struct ProjectionsComparison {
       }
     }
     var lacking = 0
-    try oldView.forEachSnapshot(of: tenant) { id, snapshot in
+    try oldView.forEachSnapshot(of: tenant) { id, _ in
       let key = SessionKey(tenant, id)
       let isKnown = (try? newView.snapshot(key)) != nil
       if !isKnown { found("tenant \(tenant): session \(id) had a snapshot and no event") }
-      if (try? oldView.hasActivity(of: snapshot, key)) == false { lacking += 1 }
+      if (try? oldView.hasActivity(of: key)) == false { lacking += 1 }
     }
     if lacking > 0 { found("tenant \(tenant): the old index of activity lacked \(lacking) entries") }
   }

@@ -5,8 +5,9 @@ internal import SessionModel
 
 /// Finds sessions whose time has come to expire or to be erased, in the index of activity, and has the writer do it.
 ///
-/// The index is as old as the last flush, so that a session may have been active since: what it says is only a reason to
-/// ask. The writer decides on each command as on any other, in the newest state.
+/// An entry stays where it is while its session is active, so that what the index says is only a reason to look: at the
+/// snapshot, which may have the entry moved, and at what isn't flushed yet. The writer decides on each command as on any
+/// other, in the newest state.
 final class Sweeper {
   private unowned let store: SessionStore
   /// Waits for so many milliseconds; returns false at once when the store is stopping.
@@ -14,7 +15,7 @@ final class Sweeper {
   private let submit: Submission
   /// How far each class has been gone through in a sweep that isn't done; what is behind it comes first, since what is
   /// before it may have been recorded, but not flushed.
-  private var places: [ActivityKey.Class: ActivityKey] = [:]
+  private var places: [ActivityPlace.Class: ActivityKey] = [:]
   private var lastProblem: String?
   /// The damage that was told: each is told once, however often a sweep meets it.
   private var toldDamage: Set<String> = []
@@ -47,7 +48,7 @@ final class Sweeper {
 
   /// What is done to the due sessions of a class.
   private struct Sweep {
-    let kind: ActivityKey.Class
+    let kind: ActivityPlace.Class
     /// The last time of activity that is due.
     let limit: Instant
     let action: Command.Action
@@ -58,7 +59,7 @@ final class Sweeper {
   private func sweeps(at now: Instant) -> [Sweep] {
     let timeToLive = store.configuration.rules.timeToLive
     let statistics = store.statistics
-    func expiry(_ kind: ActivityKey.Class, _ seconds: Int64) -> Sweep? {
+    func expiry(_ kind: ActivityPlace.Class, _ seconds: Int64) -> Sweep? {
       guard seconds > 0 else { return nil }
       return Sweep(
         kind: kind, limit: now.advanced(bySeconds: -seconds), action: .expire, origin: .expiry,
@@ -121,8 +122,9 @@ final class Sweeper {
       // 1. The next due entries, of which some may have been recorded or overtaken by activity that isn't flushed.
       let entries = try store.projections.view().due(
         sweep.kind, upTo: sweep.limit, after: places[sweep.kind], limit: stepSize
-      ) { tell("the index of activity has an entry that no snapshot makes") }
-      let due = entries.filter { isStillDue($0, sweep) }
+      ) { tell("the index of activity has an entry that no snapshot has") }
+      move(entries.filter(\.isOvertaken))
+      let due = entries.filter { !$0.isOvertaken && isStillDue($0, sweep) }
       // 2. Their commands. The next ones are only looked for when the answers to these are there.
       let started = monotonicNanoseconds()
       let others = store.statistics.commandCount
@@ -145,8 +147,14 @@ final class Sweeper {
   private func isStillDue(_ session: DueSession, _ sweep: Sweep) -> Bool {
     let key = SessionKey(session.tenant, session.id)
     guard let snapshot = store.overlay.snapshot(key) else { return true }
-    guard let entry = ActivityKey(snapshot: snapshot.span, of: key) else { return false }
-    return entry.isDue(sweep.kind, upTo: sweep.limit)
+    return ActivityPlace(snapshot: snapshot.span, of: key)?.isDue(sweep.kind, upTo: sweep.limit) ?? false
+  }
+
+  /// Has the projector move the entries of sessions that have been active since, with the next flush.
+  private func move(_ overtaken: [DueSession]) {
+    var publication = Publication()
+    for session in overtaken { publication.setOvertaken(SessionKey(session.tenant, session.id)) }
+    store.overlay.publish(publication)
   }
 
   /// Hands the commands to the writer and waits for its answers. Returns false when it takes no more for now.

@@ -48,7 +48,7 @@ final class VerificationSweep {
     checkActivity()
   }
 
-  /// Looks for entries in the index of activity that no snapshot makes; with the snapshots those that are lacking are
+  /// Looks for entries in the index of activity that no snapshot has; with the snapshots those that are lacking are
   /// found. Only here, since the index is in the order of time over all tenants.
   private func checkActivity() {
     guard let projections, marks == nil else { return }
@@ -61,7 +61,7 @@ final class VerificationSweep {
       found(nil, error.description)
     }
     for (tenant, count) in strays.sorted(by: { "\($0.key, default: "")" < "\($1.key, default: "")" }) {
-      found(nil, "the index of activity has \(count) entries that no snapshot makes", of: tenant)
+      found(nil, "the index of activity has \(count) entries that no snapshot has", of: tenant)
     }
   }
 

@@ -108,13 +108,23 @@ import TestSupport
 
   /// The sessions whose time is `second` or before, in order.
   private func due(
-    _ test: TestProjections, _ kind: ActivityKey.Class, _ second: Int64, after: ActivityKey? = nil, limit: Int = 100
+    _ test: TestProjections, _ kind: ActivityPlace.Class, _ second: Int64, limit: Int = 100
   ) throws -> [String] {
+    try found(test, kind, second, limit: limit).filter { !$0.isOvertaken }.map(\.id.description)
+  }
+
+  /// The sessions that have an entry there although they have been active since.
+  private func overtaken(_ test: TestProjections, _ kind: ActivityPlace.Class, _ second: Int64) throws -> [String] {
+    try found(test, kind, second, limit: 100).filter(\.isOvertaken).map(\.id.description)
+  }
+
+  private func found(
+    _ test: TestProjections, _ kind: ActivityPlace.Class, _ second: Int64, limit: Int
+  ) throws -> [DueSession] {
     try test.projections.view()
-      .due(kind, upTo: Instant(microseconds: second * 1_000_000), after: after, limit: limit) {
+      .due(kind, upTo: Instant(microseconds: second * 1_000_000), after: nil, limit: limit) {
         Issue.record("an entry is damaged")
       }
-      .map(\.id.description)
   }
 
   @Test("the index of activity has an entry for each session that waits, in the order of time, by class")
@@ -163,7 +173,42 @@ import TestSupport
     #expect(found.count == 24)
   }
 
-  @Test("a flush moves a session's entry in the index of activity, and erasure takes it away")
+  @Test("an active session's entry stays where it is until it is to be moved, which changes nothing else")
+  func activityStays() throws {
+    let test = try TestProjections()
+    func flush(active: Int64) throws {
+      var publication = Publication()
+      publication.add("s1", active: active)
+      try test.projections.flush(publication)
+    }
+    var moved = Publication()
+    moved.setOvertaken(SessionKey(TestProjections.tenant, SessionID(valid: "s1")))
+    moved.setOvertaken(SessionKey(TestProjections.tenant, SessionID(valid: "never seen")))
+    #expect(!moved.isEmpty)
+    try flush(active: 1)
+    try flush(active: 5)
+    #expect(try overtaken(test, .anonymous, 4) == ["s1"])
+    #expect(try test.projections.view().dueCount(.anonymous, upTo: Instant(microseconds: 4_000_000), limit: 9) == 0)
+    #expect(try due(test, .anonymous, 5) == ["s1"])
+    let (before, checkpoint) = (try test.snapshot("s1"), try test.checkpoint())
+    try test.projections.flush(moved)
+    #expect(try overtaken(test, .anonymous, 4) == [])
+    #expect(try due(test, .anonymous, 5) == ["s1"])
+    #expect(try test.snapshot("s1") == before)
+    #expect(try test.checkpoint() == checkpoint)
+    #expect(try test.sessionCount() == 1)
+    // Together with a change, it is moved to the time of that.
+    moved.add("s1", active: 8)
+    try test.projections.flush(moved)
+    #expect(try overtaken(test, .anonymous, 7) == [])
+    #expect(try due(test, .anonymous, 8) == ["s1"])
+    // A time before the entry's would not be met there.
+    try flush(active: 6)
+    #expect(try due(test, .anonymous, 6) == ["s1"])
+    try test.projections.forEachStrayActivity { _ in Issue.record() }
+  }
+
+  @Test("a flush moves the entry of a session that waits for something else, and erasure takes it away")
   func activityMoves() throws {
     let test = try TestProjections()
     func flush(_ status: Session.Status, active: Int64, customer: String? = nil) throws {
@@ -172,9 +217,6 @@ import TestSupport
       try test.projections.flush(publication)
     }
     try flush(.active, active: 1)
-    try flush(.active, active: 5)
-    #expect(try due(test, .anonymous, 4) == [])
-    #expect(try due(test, .anonymous, 5) == ["s1"])
     try flush(.active, active: 5, customer: "c1")
     #expect(try due(test, .anonymous, 9) == [])
     #expect(try due(test, .customer, 9) == ["s1"])
@@ -184,7 +226,7 @@ import TestSupport
     try flush(.active, active: 8)
     #expect(try due(test, .closed, 9) == [])
     try flush(.erased, active: 9)
-    for kind in [ActivityKey.Class.anonymous, .customer, .closed] { #expect(try due(test, kind, 99) == []) }
+    for kind in [ActivityPlace.Class.anonymous, .customer, .closed] { #expect(try due(test, kind, 99) == []) }
     try test.projections.forEachStrayActivity { _ in Issue.record() }
   }
 
@@ -192,8 +234,8 @@ import TestSupport
   func olderFormat() throws {
     let folder = try TemporaryFolder()
     do { _ = try TestProjections(folder) }
-    try changeProjections(folder, "meta", Array("format".utf8), Array("1".utf8))
-    #expect(throws: ProjectionsError.unknownFormat("1")) {
+    try changeProjections(folder, "meta", Array("format".utf8), Array("3".utf8))
+    #expect(throws: ProjectionsError.unknownFormat("3")) {
       try Projections(readOnly: folder("projections"), options: TestProjections.options)
     }
     #expect(try TestProjections(folder).notices.first?.contains("they have another format") == true)
@@ -312,7 +354,8 @@ import TestSupport
     all.merge(publication("s3", position: 2))
     try TestProjections(folder).projections.flush(all)
     let key = SessionKey(TestProjections.tenant, SessionID(valid: "s1")).bytes
-    try changeProjections(folder, "snapshots", key, KeySeal.bytes(of: key.span) + [1, 2, 3])
+    try changeProjections(
+      folder, "snapshots", key, KeySeal.bytes(of: key.span) + [UInt8](repeating: 9, count: 8) + [1, 2, 3])
     #expect(try TestProjections(folder).snapshot("s1") == [1, 2, 3])
     #expect(try TestProjections(folder).snapshot("s2") == nil)
     try changeProjections(folder, "snapshots", key, [UInt8](repeating: 1, count: 99))

@@ -82,6 +82,39 @@ import TestSupport
     #expect(try kinds(test, "s3") == [.started, .expired])
   }
 
+  @Test("a session whose entry is older than its activity isn't due, has it moved once, and expires in its time")
+  func overtaken() throws {
+    let test = try store()
+    let count = 600
+    for number in 0..<count { test.send(.begin("s\(number)")) }
+    test.flushed()
+    test.clock.advance(microseconds: 5_000_000)
+    for number in 0..<count where number != 300 { test.send(.set("s\(number)", "a", "1")) }
+    test.flushed()
+    func entries(olderThan seconds: Int64) throws -> Int {
+      let limit = test.clock.now.advanced(bySeconds: -seconds)
+      return try test.store.projections.view().due(.anonymous, upTo: limit, after: nil, limit: .max) {
+        Issue.record("an entry is damaged")
+      }.count
+    }
+    test.clock.advance(microseconds: 5_000_000)
+    #expect(try entries(olderThan: 10) == count)
+    test.sweep()
+    // Behind it in the overlay, so that the flush of this is the flush of that.
+    test.send(.begin("later"))
+    test.flushed()
+    #expect(test.store.statistics.current.expiredCount == 1)
+    #expect(try kinds(test, "s300") == [.started, .expired])
+    #expect(try entries(olderThan: 10) == 0)
+    #expect(try entries(olderThan: 5) == count - 1)
+    test.clock.advance(microseconds: 4_999_999)
+    test.sweep()
+    #expect(test.store.statistics.current.expiredCount == 1)
+    test.clock.advance(microseconds: 1)
+    test.sweep()
+    #expect(test.store.statistics.current.expiredCount == UInt64(count))
+  }
+
   @Test("what came due while nothing ran is swept right after the start, over more than one step")
   func downtime() throws {
     let folder = try TemporaryFolder()

@@ -141,7 +141,7 @@ import TestSupport
     try changeProjections(folder, "snapshots", key, [1, 2, 3])
     #expect(try problems(folder) == ["tenant acme: the snapshot of session s1 is not the fold of its events"])
     try changeProjections(folder, "snapshots", key, nil)
-    let stray = "tenant acme: the index of activity has 1 entries that no snapshot makes"
+    let stray = "tenant acme: the index of activity has 1 entries that no snapshot has"
     #expect(try problems(folder) == ["tenant acme: session s1 has no snapshot", stray])
     try changeProjections(folder, "snapshots", SessionKey(tenant, SessionID(valid: "s9")).bytes, [1])
     #expect(
@@ -187,9 +187,9 @@ import TestSupport
     #expect(try problems(folder) == [])
     try changeProjections(folder, "activity", key(2, "s1"), [])
     try changeProjections(folder, "activity", key(3, "s7"), [])
-    #expect(try problems(folder) == ["tenant acme: the index of activity has 2 entries that no snapshot makes"])
+    #expect(try problems(folder) == ["tenant acme: the index of activity has 2 entries that no snapshot has"])
     try changeProjections(folder, "activity", [1, 2, 3], [])
-    #expect(try problems(folder).contains("the index of activity has 1 entries that no snapshot makes"))
+    #expect(try problems(folder).contains("the index of activity has 1 entries that no snapshot has"))
   }
 
   @Test("a store that isn't there is told")
