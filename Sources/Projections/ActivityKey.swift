@@ -44,6 +44,9 @@ public struct ActivityPlace: Equatable, Sendable {
     }
   }
 
+  /// Whether the session counts as open: begun and, as far as events tell, neither ended nor expired.
+  var isOpen: Bool { kind != .closed }
+
   /// Whether the time of a session that waits for `kind` is `limit` or before.
   public func isDue(_ kind: Class, upTo limit: Instant) -> Bool { self.kind == kind && time <= limit }
 

@@ -21,18 +21,41 @@ public struct Checkpoint: Equatable, Sendable {
     self.openSessions = openSessions
   }
 
-  private static let byteCount = 64
+}
 
-  /// The stored form: u64 position, 32 chain, i64 recorded at, u64 open sessions, u64 checksum seeded with the key's.
+/// What the table `checkpoints` knows of a tenant's log: how far it has been folded in, and how far some snapshots reach.
+struct CheckpointRecord: Equatable {
+  /// How far all has been folded in. Its number of open sessions is that of the snapshots as they are.
+  var checkpoint: Checkpoint
+  /// The checkpoint's tail, or one behind it: a flush that goes on, or was stopped, left snapshots that are ahead, up to
+  /// there.
+  var reach: LogTail
+
+  /// What is known of a log of which nothing has been folded in.
+  static let start = CheckpointRecord(checkpoint: .start, reach: .empty)
+
+  private static let byteCount = 112
+
+  /// The stored form: the checkpoint's tail, u64 open sessions, the reach's tail, u64 checksum seeded with the key's. A tail
+  /// is u64 position, 32 chain, i64 recorded at.
   func encoded(key: Span<UInt8>) -> [UInt8] {
+    func append(_ tail: LogTail) {
+      bytes.appendLittleEndian(tail.position)
+      tail.chain.append(to: &bytes)
+      bytes.appendLittleEndian(tail.recordedAt.microseconds)
+    }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(Self.byteCount)
-    bytes.appendLittleEndian(tail.position)
-    tail.chain.append(to: &bytes)
-    bytes.appendLittleEndian(tail.recordedAt.microseconds)
-    bytes.appendLittleEndian(openSessions)
+    append(checkpoint.tail)
+    bytes.appendLittleEndian(checkpoint.openSessions)
+    append(reach)
     bytes.appendLittleEndian(checksum(bytes.span, seed: checksum(key)))
     return bytes
+  }
+
+  init(checkpoint: Checkpoint, reach: LogTail) {
+    self.checkpoint = checkpoint
+    self.reach = reach
   }
 
   /// Reads the stored form. Throws when it is damaged.
@@ -41,9 +64,13 @@ public struct Checkpoint: Equatable, Sendable {
     guard bytes.count == Self.byteCount,
       bytes.loadLittleEndian(at: end) == checksum(bytes.extracting(0..<end), seed: checksum(key))
     else { throw DamagedRecord("a checkpoint's checksum doesn't fit its bytes") }
-    tail = LogTail(
-      position: bytes.loadLittleEndian(at: 0), chain: Digest(bytes.extracting(8..<40)),
-      recordedAt: Instant(microseconds: bytes.loadLittleEndian(at: 40)))
-    openSessions = bytes.loadLittleEndian(at: 48)
+    checkpoint = Checkpoint(tail: Self.tail(bytes, at: 0), openSessions: bytes.loadLittleEndian(at: 48))
+    reach = Self.tail(bytes, at: 56)
+  }
+
+  private static func tail(_ bytes: Span<UInt8>, at offset: Int) -> LogTail {
+    LogTail(
+      position: bytes.loadLittleEndian(at: offset), chain: Digest(bytes.extracting(offset + 8..<offset + 40)),
+      recordedAt: Instant(microseconds: bytes.loadLittleEndian(at: offset + 40)))
   }
 }

@@ -7,7 +7,7 @@ public import SessionModel
 //   customers    tenant ‖ 0 ‖ customer id ‖ 0 ‖ session id  →  seal: a session that carries or carried the customer
 //   carriers     tenant ‖ 0 ‖ session id ‖ 0 ‖ customer id  →  seal: the entries of `customers` by session
 //   activity     class ‖ u64 time ‖ tenant ‖ 0 ‖ session id →  nothing: since when, at most, a session has waited
-//   checkpoints  tenant                                     →  Checkpoint
+//   checkpoints  tenant                                     →  CheckpointRecord
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
 //

@@ -1,9 +1,10 @@
+public import EventLog
 internal import LMDB
 internal import Platform
 internal import SessionCodec
 public import SessionModel
 
-/// A consistent view of the projections: snapshots, index and checkpoints of one flush. Keep it short.
+/// A consistent view of the projections: snapshots, indexes and checkpoints as one transaction left them. Keep it short.
 public struct ProjectionsView: ~Copyable {
   let transaction: ReadTransaction
   let snapshots: Table
@@ -48,10 +49,20 @@ public struct ProjectionsView: ~Copyable {
 
   /// How far `tenant`'s log has been folded in.
   public borrowing func checkpoint(of tenant: TenantID) throws(ProjectionsError) -> Checkpoint {
+    try record(of: tenant).checkpoint
+  }
+
+  /// How far snapshots of `tenant` may be ahead of its checkpoint, which is behind it or the same. A snapshot that is ahead
+  /// is the fold of the log up to its own last event.
+  public borrowing func reach(of tenant: TenantID) throws(ProjectionsError) -> LogTail {
+    try record(of: tenant).reach
+  }
+
+  private borrowing func record(of tenant: TenantID) throws(ProjectionsError) -> CheckpointRecord {
     do {
       let key = Array(tenant.description.utf8)
       guard let value = try transaction.value(checkpoints, key.span) else { return .start }
-      return try Checkpoint(decoding: value, key: key.span)
+      return try CheckpointRecord(decoding: value, key: key.span)
     } catch {
       throw ProjectionsError(error)
     }

@@ -1,7 +1,10 @@
 internal import SessionModel
 
-/// Moves what is in the overlay into the projections on disk, well behind the log and in large sorted batches.
+/// Moves what is in the overlay into the projections on disk, well behind the log, in the order of the keys.
 public struct Projector: Sendable {
+  /// As many as the disk writes in a few milliseconds, for so long may a sync of the log wait behind them.
+  private static let sessionsPerTransaction = 64
+
   private let overlay: Overlay
   private let projections: Projections
 
@@ -29,7 +32,7 @@ public struct Projector: Sendable {
 
   private func flush(_ frozen: Publication?) throws(ProjectionsError) {
     guard let frozen else { return }
-    try projections.flush(frozen)
+    try projections.flush(frozen, sessionsPerTransaction: Self.sessionsPerTransaction)
     overlay.dropFlushed()
   }
 }

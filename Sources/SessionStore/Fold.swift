@@ -30,6 +30,9 @@ package struct Fold {
     fileprivate var isOpen: Bool
     fileprivate var isChanged = false
 
+    /// Whether the state is already the fold up to `position` or further, by a flush that was stopped.
+    fileprivate func holds(_ position: UInt64) -> Bool { state.map { $0.lastPosition >= position } ?? false }
+
     fileprivate init(_ key: SessionKey, _ session: SessionID, _ state: consuming Session?) {
       self.key = key
       self.session = session
@@ -67,8 +70,8 @@ package struct Fold {
   /// Takes in how far `tenant`'s log has been folded.
   mutating func advance(_ tenant: TenantID, to checkpoint: Checkpoint) { checkpoints[tenant] = checkpoint }
 
-  /// Folds up to `limit` records of `tenant`'s log that follow `checkpoint`, which it moves on. Returns their length in
-  /// bytes. Throws when a record is damaged, or a state can't be read.
+  /// Folds up to `limit` records of `tenant`'s log that follow `checkpoint`, which it moves on. A state that is ahead of the
+  /// checkpoint stays until the log is further. Returns their length in bytes. Throws when a record is damaged, or a state can't be read.
   package mutating func replay(
     _ log: EventLog, of tenant: TenantID, after checkpoint: inout Checkpoint, limit: Int
   ) throws(StoreError) -> Int {
@@ -89,7 +92,13 @@ package struct Fold {
           }
         }
         let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
-        checkpoint = fold(try frame.event(of: slot.session), of: tenant, into: slot, tail: tail, after: checkpoint)
+        let event = try frame.event(of: slot.session)
+        if slot.holds(frame.position) {
+          publication.note(event, of: tenant)
+          checkpoint.tail = tail
+        } else {
+          checkpoint = fold(event, of: tenant, into: slot, tail: tail, after: checkpoint)
+        }
         trail.slots.append(slot)
         byteCount += frame.byteCount
         return true

@@ -14,9 +14,10 @@ struct Recovery {
   /// How many events are folded before what they change is published.
   private static let eventsPerPublication = 4096
 
-  /// Whether each checkpoint stands in the log that is here; otherwise the projections were folded from another one.
+  /// Whether each checkpoint, and what snapshots are ahead of it, stands in the log that is here; otherwise the projections
+  /// were folded from another one.
   ///
-  /// Throws when a log ends before its checkpoint: a flush comes after the commit, so that the log has lost its end. To
+  /// Throws when a log ends before that: a flush comes after the commit, so that the log has lost its end. To
   /// go on from there would give positions out anew that have been acknowledged.
   static func checkpointsFit(_ projections: Projections, _ log: EventLog) throws(StoreError) -> Bool {
     do {
@@ -24,14 +25,17 @@ struct Recovery {
       let removals = try log.removals()
       for tenant in try view.tenants() where !removals.contains(tenant) {
         let tail = try view.checkpoint(of: tenant).tail
+        let reach = try view.reach(of: tenant)
         let last = try log.lastPosition(of: tenant)
-        guard last >= tail.position else {
+        guard last >= reach.position else {
           let reason =
-            "it ends before this, but the projections were folded from it up to position \(tail.position) (if it was "
+            "it ends before this, but the projections were folded from it up to position \(reach.position) (if it was "
             + "set back on purpose, remove the folder projections/)"
           throw EventLogError.damaged(tenant: tenant, position: last + 1, reason: reason)
         }
-        guard try tail.position > 0 && log.holds(tail, of: tenant) else { return false }
+        // Nothing may have been folded in whole yet.
+        guard try tail.position == 0 || log.holds(tail, of: tenant) else { return false }
+        guard try reach.position > 0 && log.holds(reach, of: tenant) else { return false }
       }
       return true
     } catch ProjectionsError.damaged {

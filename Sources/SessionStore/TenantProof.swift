@@ -21,6 +21,12 @@ final class TenantProof {
   var isBroken = false
 
   private var projected: ProjectedTenant?
+  /// Whether all has been compared that the projections hold up to the checkpoint.
+  private var isBehindCheckpoint = false
+  /// What isn't as it must be in the projections.
+  private var problems: [String] = []
+  /// How many sessions are open, of those that have been compared.
+  private var openSessions: UInt64 = 0
   private let found: (UInt64?, String) -> Void
   /// Whether the record before the next one could be read: otherwise its chain is taken as a new beginning.
   private var isChained = true
@@ -47,8 +53,8 @@ final class TenantProof {
 
   /// Makes it a proof, too, that the log folds to what `projections` hold, before any record is taken.
   func expect(_ projections: Projections) throws(ProjectionsError) {
-    projected = try ProjectedTenant(tenant, projections) { id, digest in
-      tracked(id.description.withBytes { IDHash($0) }, id).stored = digest
+    projected = try ProjectedTenant(tenant, projections) { id, snapshot in
+      tracked(id.description.withBytes { IDHash($0) }, id).stored = snapshot
     }
     if projected?.checkpoint.tail.position == 0 { compare() }
   }
@@ -82,10 +88,14 @@ final class TenantProof {
       lose(position...position)
       return false
     }
-    if let checkpoint = projected?.checkpoint, position == checkpoint.tail.position {
-      if frame.chain != checkpoint.tail.chain { found(position, "the projections were folded from another log") }
-      compare()
+    guard let projected else { return true }
+    let (end, reach) = (projected.checkpoint.tail, projected.reach)
+    if position == end.position && frame.chain != end.chain || position == reach.position && frame.chain != reach.chain
+    {
+      found(position, "the projections were folded from another log")
     }
+    if position == end.position { compare() }
+    if position == reach.position { finishComparison() }
     return true
   }
 
@@ -100,7 +110,9 @@ final class TenantProof {
     tail.position = positions.upperBound
     isChained = false
     damaged.append(positions)
-    if let checkpoint = projected?.checkpoint.tail.position, positions.contains(checkpoint) { compare() }
+    guard let projected else { return }
+    if positions.contains(projected.checkpoint.tail.position) { compare() }
+    if positions.contains(projected.reach.position) { finishComparison() }
   }
 
   private func fold(_ frame: FrameView) throws(DamagedRecord) {
@@ -124,6 +136,13 @@ final class TenantProof {
     session.version = event.version
     noteErasure(frame, event, session)
     guard projected != nil else { return }
+    guard !isBehindCheckpoint else {
+      // Only what is ahead of the checkpoint is still to be compared, each where its snapshot was made.
+      guard let stored = session.stored else { return }
+      evolve(&session.state, event)
+      if event.position == stored.position { compare(session) }
+      return
+    }
     evolve(&session.state, event)
     for change in event.changes.fields where change.field == .customerID {
       guard let customer = change.value else { continue }
@@ -161,35 +180,25 @@ final class TenantProof {
       found(nil, "\(loose) sessions have events without payload, and none that records their erasure")
     }
     guard let projected, !isBroken else { return }
-    found(nil, "the projections are ahead of the log: \(projected.checkpoint.tail.position) to \(tail.position)")
+    for problem in problems.sorted() { found(nil, problem) }
+    found(nil, "the projections are ahead of the log: \(projected.reach.position) to \(tail.position)")
   }
 
-  /// Compares what was folded up to the checkpoint with what the projections hold. From then on the states themselves
-  /// aren't needed any more.
+  /// Compares what was folded up to the checkpoint with what the projections hold. From then on only the states are needed
+  /// of sessions whose snapshots are ahead.
   private func compare() {
     guard let projected else { return }
-    self.projected = nil
-    var problems: [String] = []
-    var open: UInt64 = 0
+    isBehindCheckpoint = true
+    let checkpoint = projected.checkpoint.tail.position
     var customers: Set<CustomerKey> = []
     var uncertain: Set<SessionKey> = []
     for session in sessions.values {
-      if session.state?.status == .active { open += 1 }
       customers.formUnion(session.customers)
-      if session.isErasedLater {
-        // The projections are of a time before its erasure, whose events the log doesn't have any more.
-        uncertain.insert(SessionKey(tenant, session.id))
-      } else if !session.isUnknown, let problem = session.problem(of: tenant) {
-        problems.append(problem)
-      }
-      session.state = nil
-      session.stored = nil
+      if session.isErasedLater { uncertain.insert(SessionKey(tenant, session.id)) }
       session.customers = []
+      if session.stored?.position ?? 0 <= checkpoint { compare(session) }
     }
     if !hasUnknown {
-      if open != projected.checkpoint.openSessions {
-        problems.append("the checkpoint counts \(projected.checkpoint.openSessions) open sessions instead of \(open)")
-      }
       if projected.customers.subtracting(customers).contains(where: { !uncertain.contains($0.carrier.session) }) {
         problems.append("the index of customers has an entry that no event made")
       }
@@ -201,6 +210,29 @@ final class TenantProof {
     if lacking > 0 { problems.append("the index of customers lacks \(lacking) entries") }
     if !projected.carriersAgree {
       problems.append("the index of customers by session doesn't agree with the one by customer")
+    }
+    if projected.reach.position <= checkpoint { finishComparison() }
+  }
+
+  /// Compares a session's snapshot with what its events up to the snapshot's last one fold to.
+  private func compare(_ session: Tracked) {
+    if session.state?.status == .active { openSessions += 1 }
+    // One that is to be erased is of a time before that, whose events the log doesn't have any more.
+    if !session.isErasedLater, !session.isUnknown, let problem = session.problem(of: tenant) {
+      problems.append(problem)
+    }
+    session.state = nil
+    session.stored = nil
+  }
+
+  /// Ends the comparison where no snapshot may be further.
+  private func finishComparison() {
+    guard let projected else { return }
+    self.projected = nil
+    for session in sessions.values where session.stored != nil { compare(session) }
+    let counted = projected.checkpoint.openSessions
+    if !hasUnknown, openSessions != counted {
+      problems.append("the checkpoint counts \(counted) open sessions instead of \(openSessions)")
     }
     for problem in problems.sorted() { found(nil, problem) }
     comparedSnapshots = projected.snapshotCount
@@ -227,10 +259,10 @@ private final class Tracked {
   var payloadPosition: UInt64?
   /// Its entries in the index of customers, up to the checkpoint.
   var customers: [CustomerKey] = []
-  /// What its events fold to, up to the checkpoint.
+  /// What its events fold to, until that has been compared.
   var state: Session?
-  /// The digest of its snapshot, until that has been compared.
-  var stored: Digest?
+  /// Its snapshot, until that has been compared.
+  var stored: StoredSnapshot?
 
   init(_ id: SessionID) {
     self.id = id
@@ -244,7 +276,8 @@ private final class Tracked {
     case (_?, nil): return "session \(id) has no snapshot"
     case (let state?, let stored?):
       let snapshot = SnapshotRecord.encode(state, key: SessionKey(tenant, id).bytes.span)
-      return sha256(snapshot.span) == stored ? nil : "the snapshot of session \(id) is not the fold of its events"
+      return sha256(snapshot.span) == stored.digest
+        ? nil : "the snapshot of session \(id) is not the fold of its events"
     }
   }
 }
@@ -265,10 +298,19 @@ private struct IDHash: Hashable {
   func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }
 
+/// What is needed of a snapshot to compare it with a fold.
+struct StoredSnapshot {
+  let digest: Digest
+  /// The position of the last event that was folded in, 0 when it can't be read.
+  let position: UInt64
+}
+
 /// What the projections hold of one tenant, taken in one short view: of the snapshots only their number; their digests
 /// stand with the sessions. So no view need stay open while the log is folded.
 struct ProjectedTenant {
   let checkpoint: Checkpoint
+  /// How far snapshots may be ahead of the checkpoint.
+  let reach: LogTail
   let snapshotCount: Int
   let customers: Set<CustomerKey>
   /// Whether the index of customers by session has the same entries.
@@ -276,18 +318,21 @@ struct ProjectedTenant {
   /// How many entries the index of activity lacks that the snapshots need.
   let lackingActivity: Int
 
-  /// Looks at the projections of `tenant`; `snapshot` is given each session's digest.
+  /// Looks at the projections of `tenant`; `snapshot` is given each session's.
   init(
-    _ tenant: TenantID, _ projections: Projections, snapshot: (SessionID, Digest) -> Void
+    _ tenant: TenantID, _ projections: Projections, snapshot: (SessionID, StoredSnapshot) -> Void
   ) throws(ProjectionsError) {
     let view = try projections.view()
     checkpoint = try view.checkpoint(of: tenant)
+    reach = try view.reach(of: tenant)
     var count = 0
     var lacking = 0
     try view.forEachSnapshot(of: tenant) { id, bytes in
       count += 1
-      snapshot(id, sha256(bytes))
-      if (try? view.hasActivity(of: SessionKey(tenant, id))) == false { lacking += 1 }
+      let key = SessionKey(tenant, id)
+      let position = (try? SnapshotView(bytes, key: key.bytes.span))?.lastPosition ?? 0
+      snapshot(id, StoredSnapshot(digest: sha256(bytes), position: position))
+      if (try? view.hasActivity(of: key)) == false { lacking += 1 }
     }
     snapshotCount = count
     lackingActivity = lacking

@@ -60,7 +60,7 @@ final class Simulation {
     let store: SessionStore
     let log: FaultyLog
     var cycle: WriterCycle
-    var flush = Flush.nothing
+    var flush = FlushStep.nothing
     /// The latest time that was asked about: no event can come to be at it or before it.
     var settled = Int64.min
     /// What was answered about the past, and how often the session had been erased then.
@@ -68,9 +68,9 @@ final class Simulation {
   }
 
   /// How far the projector has come.
-  private enum Flush {
+  private enum FlushStep {
     case nothing
-    case frozen(Publication)
+    case frozen(Flush)
     case written
   }
 
@@ -358,11 +358,11 @@ final class Simulation {
     switch open.flush {
     case .nothing:
       guard let frozen = overlay.freeze() else { return }
-      open.flush = .frozen(frozen)
+      open.flush = .frozen(Flush(frozen, sessionsPerTransaction: random.number(1...3)))
       if doctored == .droppedEarly { overlay.dropFlushed() }
-    case .frozen(let publication):
-      if doctored != .flushSkipped { try open.store.projections.flush(publication) }
-      open.flush = .written
+    case .frozen(var flush):
+      let isDone = try doctored == .flushSkipped || flush.advance(in: open.store.projections)
+      open.flush = isDone ? .written : .frozen(flush)
     case .written:
       if doctored != .droppedEarly { overlay.dropFlushed() }
       open.flush = .nothing

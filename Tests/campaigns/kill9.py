@@ -47,7 +47,8 @@ from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 TEXT_FIELDS = ("customerId", "siteCode", "currency", "cartId", "targetLocation", "language")
 KEYS = [f"k{number}" for number in range(6)]
 SHARED_SESSIONS = 4
-OWN_SESSIONS = 2
+# Together more than a slice of a flush holds.
+OWN_SESSIONS = 6
 CHANGES_BEFORE_RETIRING = 400
 REMEMBERED_EVENTS = 32
 VERIFY_SECONDS = 120

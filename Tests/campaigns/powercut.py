@@ -197,9 +197,10 @@ class Step:
 class Client(threading.Thread):
     """Changes a few sessions of its own, one request after the other."""
 
-    def __init__(self, number: int, address: str, count: mmap.mmap, until: float, seed: int):
+    def __init__(self, number: int, sessions: int, address: str, count: mmap.mmap, until: float, seed: int):
         super().__init__(daemon=True)
-        self.number, self.address, self.count, self.until = number, address, count, until
+        self.number, self.sessions = number, sessions
+        self.address, self.count, self.until = address, count, until
         self.chance = random.Random(seed)
         self.steps: dict[str, list[Step]] = {}
         self.error: Exception | None = None
@@ -210,7 +211,7 @@ class Client(threading.Thread):
                 number = 0
                 while time.monotonic() < self.until:
                     number += 1
-                    self.step(wire, f"{self.number}-{number}", f"s-{self.number}-{self.chance.randrange(3)}")
+                    self.step(wire, f"{self.number}-{number}", f"s-{self.number}-{self.chance.randrange(self.sessions)}")
         except Exception as error:  # It must not end with the thread.
             self.error = error
 
@@ -249,6 +250,8 @@ class Campaign:
         self.refused = 0
 
     def record(self) -> list[Record]:
+        # Small flushes, of a slice each, or ones of several slices.
+        sessions, interval = self.chance.choice([(3, 20), (16, 200)])
         library = built(HERE / "recorder.c", self.folder)
         place = self.folder / "recorded"
         place.mkdir()
@@ -258,7 +261,7 @@ class Campaign:
         count_file.write_bytes(bytes(8))
         daemon = Daemon(
             place,
-            CONFIG,
+            {"storage": {"flushIntervalMilliseconds": interval}},
             binary=self.options.binary,
             variables={
                 "LD_PRELOAD": str(library),
@@ -274,7 +277,7 @@ class Campaign:
                     count = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
                 until = time.monotonic() + self.options.seconds
                 clients = [
-                    Client(len(self.steps) + number, daemon.address, count, until, self.chance.getrandbits(32))
+                    Client(len(self.steps) + number, sessions, daemon.address, count, until, self.chance.getrandbits(32))
                     for number in range(self.options.writers)
                 ]
                 for client in clients:
