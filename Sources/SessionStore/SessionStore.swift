@@ -116,23 +116,17 @@ public final class SessionStore: Sendable {
     disk = DiskReserve(path: directory.path, reserveBytes: configuration.diskReserveBytes)
     maximumSessions = Atomic(configuration.rules.maximumSessions)
     queue = CommandQueue(capacity: configuration.queueCapacity)
-    overlay = Overlay(maximumBytes: configuration.overlayBytes)
-    let recovered: (checkpoints: [TenantID: Checkpoint], events: Int)
+    let recovered: Recovered
     var options = configuration.environment
     options.checkedLeafBytes = Self.checkedLeafBytes
     do {
       log = try EventLog(path: directory.log, options: options)
-      projections = try Self.openProjections(directory, log, options, notice: observer.notice)
-      for tenant in try log.removals() {
-        observer.notice("the removal of tenant \(tenant) was interrupted and is completed now")
-        try TenantRemoval.run(tenant, log, projections)
-      }
-      snapshots = SnapshotReader(overlay: overlay, projections: projections)
-      recovered = try Recovery(log: log, overlay: overlay, projections: projections).run(progress: observer.replayed)
-      if recovered.events > 0 { observer.notice("replayed \(recovered.events) events from the log") }
+      recovered = try Self.recover(directory, log, options, overlayBytes: configuration.overlayBytes, observer)
     } catch {
       throw StoreError(error)
     }
+    (projections, overlay) = (recovered.projections, recovered.overlay)
+    snapshots = SnapshotReader(overlay: overlay, projections: projections)
     lookAtDisk()
     start(self, recovered.checkpoints)
   }
@@ -140,6 +134,39 @@ public final class SessionStore: Sendable {
   /// How large a file may be for all of it to be checked at start, which should take less than a second. Of a larger one
   /// all that leads to the leaves is checked, and `sessionctl verify` checks the rest.
   private static let checkedLeafBytes = 256 << 20
+
+  /// The projections of a log, with what the log has beyond them in the overlay, and how far each log goes.
+  private struct Recovered {
+    let projections: Projections
+    let overlay: Overlay
+    let checkpoints: [TenantID: Checkpoint]
+  }
+
+  /// Opens the projections and folds in what they lack. When they turn out to be damaged there they are built anew.
+  private static func recover(
+    _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options, overlayBytes: Int, _ observer: Observer
+  ) throws -> Recovered {
+    func open() throws -> Recovered {
+      let projections = try openProjections(directory, log, options, notice: observer.notice)
+      let overlay = Overlay(maximumBytes: overlayBytes)
+      for tenant in try log.removals() {
+        observer.notice("the removal of tenant \(tenant) was interrupted and is completed now")
+        try TenantRemoval.run(tenant, log, projections)
+      }
+      let recovery = Recovery(log: log, overlay: overlay, projections: projections)
+      let (checkpoints, events) = try recovery.run(progress: observer.replayed)
+      if events > 0 { observer.notice("replayed \(events) events from the log") }
+      return Recovered(projections: projections, overlay: overlay, checkpoints: checkpoints)
+    }
+    do {
+      return try open()
+    } catch {
+      guard let reason = StoreError(error).damageOfProjections else { throw error }
+      observer.notice("the projections in \(directory.projections) are built anew from the log: \(reason)")
+    }
+    try Projections.remove(path: directory.projections)
+    return try open()
+  }
 
   /// Opens the projections of `log`'s store for writing; empty ones when they don't fit it, which `notice` is told.
   static func openProjections(

@@ -1,5 +1,6 @@
 import EventLog
 import Platform
+import Projections
 import SessionModel
 import Testing
 import TestSupport
@@ -145,6 +146,17 @@ import TestSupport
     let test = try TestStore(folder)
     #expect(try documents(test) == before)
     #expect(test.notices.first?.contains("built anew from the log") == true)
+  }
+
+  @Test("projections that turn out to be damaged while they are brought up to the log are built anew")
+  func damagedBelowReplay() throws {
+    let (folder, before, _) = try crashed(rounds: 3, more: 2)
+    let key = SessionKey(TestStore.tenant, SessionID(valid: "s2")).bytes
+    try changeProjections(folder, "snapshots", key, [UInt8](repeating: 1, count: 99))
+    let test = try TestStore(folder)
+    #expect(try documents(test) == before)
+    #expect(test.replayed == [5 * sessions.count])
+    #expect(test.notices.first?.contains("are built anew from the log: ") == true, "\(test.notices)")
   }
 
   @Test("a log of more events than are folded at once is replayed whole, in a small overlay", .timeLimit(.minutes(1)))

@@ -410,6 +410,21 @@ final class TestCycle {
     #expect(test.log.batches.count == 2)
   }
 
+  @Test("where a lowered limit refuses the next life, the expiry of the last one is recorded all the same")
+  func expiryWithoutNewLife() throws {
+    let test = try TestCycle()
+    var rules = DecisionRules(timeToLive: TimeToLive(anonymousSeconds: 10), maximumSessions: 3)
+    _ = try test.run([.begin("s1"), .begin("s2"), .begin("s3")], rules: rules)
+    rules.maximumSessions = 2
+    test.clock.advance(microseconds: 10_000_000)
+    let refused = CommandOutcome.rejected(.tooManySessions(maximum: 2))
+    // What has run out counts as open until that is recorded.
+    #expect(try test.run([.begin("s1"), .begin("s2")], rules: rules) == [refused, .accepted(version: 1, position: 6)])
+    let events = try test.log.events(test.tenant)
+    #expect(events.map(\.kind) == [.started, .started, .started, .expired, .expired, .started])
+    #expect(events.map(\.sessionID.description) == ["s1", "s2", "s3", "s1", "s2", "s2"])
+  }
+
   @Test("a session that has expired stays expired when the clock steps back")
   func expiryAndClock() throws {
     let test = try TestCycle()
