@@ -99,7 +99,6 @@ BUGS = {
     "checkpoint-ahead-of-flush": kill9(80),
     "projector-skips-one": kill9(20),
     "replay-skips-one": kill9(20),
-    "replay-folds-twice": kill9(80),
     # The next append doesn't find the log's end where it has to be.
     "last-of-batch-lost": kill9(20, notices_itself=True),
     "answers-in-another-order": kill9(20),
