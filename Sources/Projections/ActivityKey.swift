@@ -51,7 +51,7 @@ public struct ActivityPlace: Equatable, Sendable {
   public func isDue(_ kind: Class, upTo limit: Instant) -> Bool { self.kind == kind && time <= limit }
 
   /// Whether an entry here is met in time when the session's place is exactly `exact`.
-  func serves(_ exact: ActivityPlace) -> Bool { exact.isDue(kind, upTo: exact.time) && time <= exact.time }
+  func serves(_ exact: ActivityPlace) -> Bool { isDue(exact.kind, upTo: exact.time) }
 }
 
 /// An entry of the index of activity: a session, what it waits for, and since when at most.

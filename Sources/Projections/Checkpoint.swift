@@ -20,7 +20,6 @@ public struct Checkpoint: Equatable, Sendable {
     self.tail = tail
     self.openSessions = openSessions
   }
-
 }
 
 /// What the table `checkpoints` knows of a tenant's log: how far it has been folded in, and how far some snapshots reach.

@@ -57,8 +57,8 @@ private struct Slice: ~Copyable {
   private var transaction: WriteTransaction
   private var obsolete: [ActivityKey] = []
   private var entries: [ActivityKey] = []
-  /// How many more sessions of a tenant, by its name, are open than before, wrapping.
-  private var opened: [(tenant: [UInt8], count: UInt64)] = []
+  /// How many more sessions of a tenant, by what its keys begin with, are open than before, wrapping.
+  private var opened: [(prefix: [UInt8], count: UInt64)] = []
 
   init(projections: Projections, publication: Publication, transaction: consuming WriteTransaction) {
     self.projections = projections
@@ -75,7 +75,7 @@ private struct Slice: ~Copyable {
     var before: ActivityPlace?
     var kept: [UInt8]?
     if let stored = try transaction.value(projections.snapshots, key.bytes.span) {
-      before = SnapshotEntry.place(stored, of: key)
+      before = (try? SnapshotEntry.places(stored, of: key))?.indexed
       if snapshot == nil { kept = [UInt8](copying: SnapshotEntry.snapshot(stored, key.bytes.span)) }
     }
     // One that can't be read, or is gone, is left as it is.
@@ -93,10 +93,10 @@ private struct Slice: ~Copyable {
 
   private mutating func count(_ key: SessionKey, wasOpen: Bool, isOpen: Bool) {
     let change: UInt64 = wasOpen == isOpen ? 0 : isOpen ? 1 : .max
-    if let last = opened.indices.last, key.bytes.span.hasPrefix(opened[last].tenant + [0]) {
+    if let last = opened.indices.last, key.bytes.span.hasPrefix(opened[last].prefix) {
       opened[last].count &+= change
     } else {
-      opened.append((Array(key.bytes.prefix { $0 != 0 }), change))
+      opened.append((key.bytes.prefix { $0 != 0 } + [0], change))
     }
   }
 
@@ -109,7 +109,8 @@ private struct Slice: ~Copyable {
 
   /// Keeps the number of open sessions that of the snapshots, and says how far those may be ahead of the checkpoint.
   mutating func countOpenSessions() throws(LMDBError) {
-    for (name, count) in opened {
+    for (prefix, count) in opened {
+      let name = Array(prefix.dropLast())
       // Where only entries were moved, nothing is ahead.
       guard let tenant = TenantID(utf8: name[...]), let next = publication.checkpoints[tenant] else { continue }
       var record = try stored(name)

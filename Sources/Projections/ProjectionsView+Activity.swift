@@ -75,10 +75,10 @@ extension ProjectionsView {
   public borrowing func hasActivity(of key: SessionKey) throws(ProjectionsError) -> Bool {
     do throws(LMDBError) {
       guard let value = try transaction.value(snapshots, key.bytes.span),
-        let exact = ActivityPlace(snapshot: SnapshotEntry.snapshot(value, key.bytes.span), of: key)
+        let places = try? SnapshotEntry.places(value, of: key)
       else { return true }
-      guard let place = SnapshotEntry.place(value, of: key), place.serves(exact) else { return false }
-      return try transaction.value(activity, ActivityKey(place, of: key).bytes.span) != nil
+      guard places.indexed.serves(places.exact) else { return false }
+      return try transaction.value(activity, ActivityKey(places.indexed, of: key).bytes.span) != nil
     } catch {
       throw .storage(error)
     }
@@ -118,11 +118,10 @@ extension ProjectionsView {
   private borrowing func isStray(_ entry: ActivityKey, _ key: SessionKey) throws(LMDBError) -> Bool {
     guard let value = try transaction.value(snapshots, key.bytes.span) else { return true }
     do throws(DamagedRecord) {
-      _ = try SnapshotView(SnapshotEntry.snapshot(value, key.bytes.span), key: key.bytes.span)
+      return try SnapshotEntry.places(value, of: key).map { ActivityKey($0.indexed, of: key) } != entry
     } catch {
       return false
     }
-    return SnapshotEntry.place(value, of: key).map { ActivityKey($0, of: key) } != entry
   }
 
   /// Whether the snapshot of a session leaves it due. One that can't be read does, so that somebody looks at it.

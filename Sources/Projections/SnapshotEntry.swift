@@ -24,12 +24,15 @@ enum SnapshotEntry {
     return content.extracting(min(placeByteCount, content.count)..<content.count)
   }
 
-  /// Where the index of activity has the session `key`; nil when it hasn't, or the snapshot can't be read.
-  static func place(_ value: Span<UInt8>, of key: SessionKey) -> ActivityPlace? {
-    let content = KeySeal.content(value, key.bytes.span)
-    guard content.count > placeByteCount else { return nil }
-    let exact = ActivityPlace(snapshot: content.extracting(placeByteCount..<content.count), of: key)
-    return exact.map { ActivityPlace($0.kind, Instant(microseconds: content.loadLittleEndian(at: 0))) }
+  /// Where the index of activity has the session `key`, and where exactly it is; nil when it waits for nothing. Throws when
+  /// the snapshot can't be read.
+  static func places(
+    _ value: Span<UInt8>, of key: SessionKey
+  ) throws(DamagedRecord) -> (indexed: ActivityPlace, exact: ActivityPlace)? {
+    let view = try SnapshotView(snapshot(value, key.bytes.span), key: key.bytes.span)
+    guard let exact = ActivityPlace(view) else { return nil }
+    let time = Instant(microseconds: KeySeal.content(value, key.bytes.span).loadLittleEndian(at: 0))
+    return (ActivityPlace(exact.kind, time), exact)
   }
 
   private static let placeByteCount = 8
