@@ -16,13 +16,15 @@ public final class EventLog: CommitLog {
   public init(path: String, options: Environment.Options = Environment.Options()) throws(EventLogError) {
     do {
       environment = try Environment(path: path, options: options)
-      let tables = try environment.openTables([LogSchema.events, LogSchema.meta], create: !options.isReadOnly)
+      let tables = try environment.openTables([LogSchema.events, LogSchema.meta], filledBy: Self.writeFormat)
       (events, meta) = (tables[0], tables[1])
-      if !options.isReadOnly { try Self.writeFormat(environment, meta) }
       let reader = try environment.read()
-      guard let format = try reader.value(meta, LogSchema.formatKey.span),
-        String(validating: format) == LogSchema.format
-      else { throw EventLogError.unknownFormat("other than \(LogSchema.format)") }
+      guard let format = try reader.value(meta, LogSchema.formatKey.span) else {
+        throw EventLogError.damagedKey(reason: "it doesn't say what format it has")
+      }
+      guard String(validating: format) == LogSchema.format else {
+        throw EventLogError.unknownFormat("other than \(LogSchema.format)")
+      }
       guard let store = try reader.value(meta, LogSchema.storeKey.span) else {
         throw EventLogError.damagedKey(reason: "the store has no name")
       }
@@ -32,13 +34,12 @@ public final class EventLog: CommitLog {
     }
   }
 
-  private static func writeFormat(_ environment: Environment, _ meta: Table) throws(LMDBError) {
-    var transaction = try environment.write()
-    guard try transaction.value(meta, LogSchema.formatKey.span) == nil else { return }
+  private static func writeFormat(
+    _ transaction: inout WriteTransaction, _ tables: [Table]
+  ) throws(LMDBError) {
     var random = RandomBytes()
-    try transaction.put(meta, LogSchema.formatKey.span, Array(LogSchema.format.utf8).span)
-    try transaction.put(meta, LogSchema.storeKey.span, random.next(16).span)
-    try transaction.commit()
+    try transaction.put(tables[1], LogSchema.formatKey.span, Array(LogSchema.format.utf8).span)
+    try transaction.put(tables[1], LogSchema.storeKey.span, random.next(16).span)
   }
 
   /// Appends the batch, and erases, in one transaction. See ``CommitLog/append(_:erasing:expecting:)``.

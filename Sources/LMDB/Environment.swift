@@ -10,6 +10,7 @@ internal import Platform
   let handle: OpaquePointer
   /// The folder that holds the environment.
   public let path: String
+  private let isReadOnly: Bool
   private let idleReaders = Monitor<[Reader]>([])
 
   /// A read transaction of LMDB's that waits to be renewed.
@@ -50,6 +51,7 @@ internal import Platform
   /// remote filesystems"), or can't be opened or mapped.
   public init(path: String, options: Options = Options()) throws(LMDBError) {
     self.path = path
+    isReadOnly = options.isReadOnly
     if let name = try Self.prepare(path, create: !options.isReadOnly) {
       throw LMDBError(
         code: 95, operation: "open \(path)",
@@ -142,25 +144,37 @@ internal import Platform
     return Int(dead)
   }
 
-  /// Opens the tables of those names, creating them when missing, in one transaction.
-  /// Call it once, before other threads use the environment. Throws when a table is missing in a read-only environment.
-  public func openTables(_ names: [StaticString], create: Bool = true) throws(LMDBError) -> [Table] {
-    var transaction: OpaquePointer?
-    let flags = create ? 0 : UInt32(MDB_RDONLY)
-    try check(unsafe mdb_txn_begin(handle, nil, flags, &transaction), "begin a transaction")
-    guard let transaction = unsafe transaction else { throw LMDBError(code: 12, operation: "begin a transaction") }
-    var tables: [Table] = []
-    var isCommitted = false
-    defer { if !isCommitted { unsafe mdb_txn_abort(transaction) } }
-    for name in names {
-      var table: MDB_dbi = 0
-      try check(
-        unsafe openTable(transaction, name, create ? UInt32(MDB_CREATE) : 0, &table), "open the table \(name)")
-      tables.append(Table(handle: table, name: name))
+  /// Whether it has tables. It is made without, then gets all of them in one transaction.
+  public var hasTables: Bool {
+    var statistics = MDB_stat()
+    _ = unsafe mdb_env_stat(handle, &statistics)
+    return statistics.ms_entries > 0
+  }
+
+  /// Opens the tables of those names. Call it once, before other threads use the environment.
+  ///
+  /// Where there is no table yet, they are made first, with what `fill` writes into them, in one transaction. Throws when
+  /// there are others than those, but one of those isn't there: its name was damaged, and a new one in its place would
+  /// hide all that it held.
+  public func openTables(
+    _ names: [StaticString],
+    filledBy fill: (inout WriteTransaction, [Table]) throws(LMDBError) -> Void = { _, _ throws(LMDBError) in }
+  ) throws(LMDBError) -> [Table] {
+    guard hasTables || isReadOnly else {
+      var transaction = try write()
+      let tables = try transaction.createTables(names)
+      try fill(&transaction, tables)
+      try transaction.commit()
+      return tables
     }
-    // lmdb.h, mdb_dbi_open: the handle is shared with others once its transaction is committed.
+    var reader: OpaquePointer?
+    try check(unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &reader), "begin a read transaction")
+    guard let reader = unsafe reader else { throw LMDBError(code: 12, operation: "begin a read transaction") }
+    var isCommitted = false
+    defer { if !isCommitted { unsafe mdb_txn_abort(reader) } }
+    let tables = try names.map { name throws(LMDBError) in try unsafe openTable(reader, name, create: false) }
     isCommitted = true
-    unsafe try check(mdb_txn_commit(transaction), "commit new tables")
+    unsafe try check(mdb_txn_commit(reader), "keep the tables open")
     return tables
   }
 
@@ -238,11 +252,13 @@ public struct Table: Sendable {
   public let name: StaticString
 }
 
-private func openTable(
-  _ transaction: OpaquePointer, _ name: StaticString, _ flags: UInt32, _ table: inout MDB_dbi
-) -> Int32 {
+/// Opens a table in `transaction`; others can use it once that is committed (lmdb.h, mdb_dbi_open).
+func openTable(_ transaction: OpaquePointer, _ name: StaticString, create: Bool) throws(LMDBError) -> Table {
+  var handle: MDB_dbi = 0
   // A StaticString ends with a NUL.
-  unsafe name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) {
-    unsafe mdb_dbi_open(transaction, $0, flags, &table)
+  let code = unsafe name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) {
+    unsafe mdb_dbi_open(transaction, $0, create ? UInt32(MDB_CREATE) : 0, &handle)
   }
+  try check(code, "open the table \(name)")
+  return Table(handle: handle, name: name)
 }

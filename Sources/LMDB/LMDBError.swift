@@ -28,9 +28,9 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether the disk, or what may be used of it, is full.
   public var isDiskFull: Bool { code == 28 || code == 122 || code == MDB_MAP_FULL }
 
-  /// Whether LMDB found its own pages damaged.
+  /// Whether LMDB found its own pages damaged, or lacks something that must be there, such as a table.
   public var isDamage: Bool {
-    code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID
+    code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID || code == MDB_NOTFOUND
   }
 
   /// Whether the environment has refused everything since a commit failed half-way (lmdb.h, MDB_PANIC). What is on disk
@@ -52,7 +52,7 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     case MDB_VERSION_MISMATCH: "the files belong to another version of LMDB"
     case MDB_INVALID: "the file is not an LMDB database; restore the directory from a backup"
     case MDB_PANIC: "a commit failed before; restart, which recovers"
-    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND:
+    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_NOTFOUND:
       "the database is damaged; run sessionctl verify and restore it from a backup"
     case 28: "the disk is full; make room"  // ENOSPC
     case 122: "the disk quota is used up; make room"  // EDQUOT

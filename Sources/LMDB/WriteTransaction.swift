@@ -27,6 +27,11 @@ public struct WriteTransaction: ~Copyable {
     unsafe try check(mdb_txn_commit(handle), "commit to \(environment.path)")
   }
 
+  /// Makes tables of those names.
+  func createTables(_ names: [StaticString]) throws(LMDBError) -> [Table] {
+    try names.map { name throws(LMDBError) in try unsafe openTable(handle, name, create: true) }
+  }
+
   /// The value under `key`, without copying, or nil. It can't outlive the next write.
   @_lifetime(borrow self)
   public borrowing func value(_ table: Table, _ key: Span<UInt8>) throws(LMDBError) -> Span<UInt8>? {

@@ -37,13 +37,12 @@ public final class Projections: Sendable {
 
   private init(opening path: String, storeID: String, options: Environment.Options) throws {
     environment = try Environment(path: path, options: options)
-    let tables = try environment.openTables(ProjectionSchema.tables)
+    let tables = try environment.openTables(ProjectionSchema.tables) { transaction, tables throws(LMDBError) in
+      try transaction.put(tables[5], ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
+      try transaction.put(tables[5], ProjectionSchema.logKey.span, Array(storeID.utf8).span)
+    }
     (snapshots, customers, carriers) = (tables[0], tables[1], tables[2])
     (activity, checkpoints, meta) = (tables[3], tables[4], tables[5])
-    var transaction = try environment.write()
-    try transaction.put(meta, ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
-    try transaction.put(meta, ProjectionSchema.logKey.span, Array(storeID.utf8).span)
-    try transaction.commit()
   }
 
   /// Opens the projections in the folder `path` for reading alone, beside the daemon that writes them. Throws when they
@@ -54,10 +53,10 @@ public final class Projections: Sendable {
     do {
       environment = try Environment(path: path, options: options)
       // Of another format they may lack tables.
-      meta = try environment.openTables([ProjectionSchema.meta], create: false)[0]
+      meta = try environment.openTables([ProjectionSchema.meta])[0]
       let format = try Self.text(environment.read(), meta, ProjectionSchema.formatKey)
       guard format == ProjectionSchema.format else { throw ProjectionsError.unknownFormat(format) }
-      let tables = try environment.openTables(ProjectionSchema.tables, create: false)
+      let tables = try environment.openTables(ProjectionSchema.tables)
       (snapshots, customers, carriers) = (tables[0], tables[1], tables[2])
       (activity, checkpoints) = (tables[3], tables[4])
     } catch {
@@ -93,6 +92,7 @@ public final class Projections: Sendable {
     guard try Environment.exists(path) else { return nil }
     do throws(LMDBError) {
       let environment = try Environment(path: path, options: options)
+      guard environment.hasTables else { return "they have no format" }
       let meta = try environment.openTables([ProjectionSchema.meta])[0]
       let reader = try environment.read()
       guard let format = try reader.value(meta, ProjectionSchema.formatKey.span) else { return "they have no format" }
@@ -100,6 +100,7 @@ public final class Projections: Sendable {
       guard let log = try reader.value(meta, ProjectionSchema.logKey.span), String(validating: log) == storeID else {
         return "they belong to another log"
       }
+      _ = try environment.openTables(ProjectionSchema.tables)
       return nil
     } catch {
       guard error.isDamage || error.isVersionMismatch else { throw error }

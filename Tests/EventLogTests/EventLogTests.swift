@@ -245,6 +245,43 @@ import TestSupport
     #expect(try !test.log.holds(two, of: TenantID(valid: "acmf")))
   }
 
+  @Test("a log one of whose tables has a damaged name is refused, and isn't begun anew", arguments: [true, false])
+  func damagedTableName(_ isOfEvents: Bool) throws {
+    let folder = try TemporaryFolder()
+    let (records, tail) = TestLog.records(2, of: acme)
+    _ = try TestLog(folder).log.append(records, expecting: [acme: 0])
+    let intact = try Files.read(folder("log/data.mdb"))
+    try folder.damageName(ofTable: isOfEvents ? LogSchema.events : LogSchema.meta, in: "log/data.mdb")
+    let error = #expect(throws: EventLogError.self) { try TestLog(folder) }
+    #expect(error?.description.contains("the database is damaged") == true)
+    folder.write(intact, to: "log/data.mdb")
+    #expect(try TestLog(folder).log.tail(of: acme) == tail)
+  }
+
+  @Test("a log that doesn't say its format any more is refused, and keeps its name")
+  func formatIsGone() throws {
+    let folder = try TemporaryFolder()
+    let name: String
+    do {
+      let test = try TestLog(folder)
+      name = test.log.storeID
+      var transaction = try test.log.environment.write()
+      try transaction.remove(test.log.meta, LogSchema.formatKey.span)
+      try transaction.commit()
+    }
+    for _ in 1...2 {
+      #expect(throws: EventLogError.damagedKey(reason: "it doesn't say what format it has")) { try TestLog(folder) }
+    }
+    do {
+      let environment = try Environment(path: folder("log"), options: TestLog.options)
+      let meta = try environment.openTables([LogSchema.meta])[0]
+      var transaction = try environment.write()
+      try transaction.put(meta, LogSchema.formatKey.span, Array(LogSchema.format.utf8).span)
+      try transaction.commit()
+    }
+    #expect(try TestLog(folder).log.storeID == name)
+  }
+
   @Test("a log of another format is refused, and its version is asked for")
   func unknownFormat() throws {
     let folder = try TemporaryFolder()

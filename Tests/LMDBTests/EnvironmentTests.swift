@@ -37,7 +37,7 @@ import TestSupport
     let bytes = try Files.read(folder("copy/data.mdb"))
     #expect(!String(decoding: bytes, as: UTF8.self).contains(rubbish))
     let copied = try Environment(path: folder("copy"), options: TestEnvironment.options)
-    let table = try copied.openTables(["table"], create: false)[0]
+    let table = try copied.openTables(["table"])[0]
     let reader = try copied.read()
     var cursor = try reader.cursor(table)
     var entries: [String] = []
@@ -194,12 +194,48 @@ import TestSupport
     try TestEnvironment(folder).put(["a": "1"])
     let options = Environment.Options(mapSizeBytes: 1 << 24, isReadOnly: true)
     let environment = try Environment(path: folder.path, options: options)
-    let table = try environment.openTables(["table"], create: false)[0]
+    let table = try environment.openTables(["table"])[0]
     let reader = try environment.read()
     let value = text(try reader.value(table, Array("a".utf8).span))
     #expect(value == "1")
     #expect(throws: LMDBError.self) { try environment.write().commit() }
-    #expect(throws: LMDBError.self) { try environment.openTables(["none"], create: false) }
+    #expect(throws: LMDBError.self) { try environment.openTables(["none"]) }
+  }
+
+  @Test("a table that is missing among others is damage, and nothing is made in its place")
+  func missingTable() throws {
+    let folder = try TemporaryFolder()
+    try TestEnvironment(folder).put(["a": "1"])
+    let environment = try Environment(path: folder.path, options: TestEnvironment.options)
+    let error = #expect(throws: LMDBError.self) { try environment.openTables(["table", "tabld"]) }
+    #expect(error?.isDamage == true)
+    #expect(error?.description.contains("open the table tabld") == true)
+    #expect(throws: LMDBError.self) { try environment.openTables(["tabld"]) }
+  }
+
+  @Test("an environment's tables and what they begin with are made in one transaction")
+  func firstContent() throws {
+    let folder = try TemporaryFolder()
+    let key = Array("a".utf8)
+    do {
+      let environment = try Environment(path: folder.path, options: TestEnvironment.options)
+      #expect(!environment.hasTables)
+      #expect(throws: LMDBError.self) {
+        try environment.openTables(["one", "two"]) { transaction, tables throws(LMDBError) in
+          try transaction.put(tables[1], key.span, key.span)
+          try transaction.put(tables[1], [UInt8]().span, key.span)
+        }
+      }
+    }
+    let environment = try Environment(path: folder.path, options: TestEnvironment.options)
+    #expect(!environment.hasTables)
+    let tables = try environment.openTables(["one", "two"]) { transaction, tables throws(LMDBError) in
+      try transaction.put(tables[1], key.span, key.span)
+    }
+    #expect(environment.hasTables)
+    let reader = try environment.read()
+    let value = text(try reader.value(tables[1], key.span))
+    #expect(value == "a")
   }
 
   @Test("opening for reading alone creates nothing")

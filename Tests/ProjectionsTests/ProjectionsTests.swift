@@ -351,6 +351,18 @@ import TestSupport
     #expect(found > 110)
   }
 
+  @Test(
+    "a table of the projections whose name was damaged has them built anew", arguments: ProjectionSchema.tables.indices)
+  func damagedTableName(_ index: Int) throws {
+    let folder = try TemporaryFolder()
+    try TestProjections(folder).projections.flush(publication("s1", position: 1, customer: "c1"))
+    try folder.damageName(ofTable: ProjectionSchema.tables[index], in: "projections/data.mdb")
+    let test = try TestProjections(folder)
+    #expect(test.notices.count == 1)
+    #expect(test.notices.first?.contains("open the table \(ProjectionSchema.tables[index])") == true, "\(test.notices)")
+    #expect(try test.sessionCount() == 0)
+  }
+
   @Test("a snapshot that can't be read is no reason to doubt what is beside it")
   func damagedNeighbour() throws {
     let folder = try TemporaryFolder()

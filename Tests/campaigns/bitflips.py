@@ -4,8 +4,8 @@
 
 A store with a long past is made once: several tenants, values on pages of their own, ended and erased sessions, a list of
 freed pages. Its documents, histories and feeds are noted. For each flip a copy of it gets one bit changed, anywhere in
-log/data.mdb or projections/data.mdb; pages of each kind have their share, and so have the keys of records and the parts
-that hold structure.
+log/data.mdb or projections/data.mdb; pages of each kind have their share, and so have the keys of records, the tables'
+names, and the parts that hold structure.
 Then the daemon starts on it, is read, changes some sessions, is read again, stops, starts and is read once more:
 
 - every answer is the one that the intact store gave, or a 5xx;
@@ -43,8 +43,9 @@ from wire import Answer, NoAnswer, Wire, request_bytes  # noqa: E402
 CONFIG = {"anonymousTTLSeconds": 0, "storage": {"flushIntervalMilliseconds": 20, "mapSizeBytes": 1 << 30}}
 TENANTS = {"acme": 160, "beta": 40, "gamma": 3}
 FILES = ("log", "projections")
-# How often a page of each kind is drawn, or the key of a record; "any" is any page of the file, most of them free ones.
-KINDS = {"meta": 3, "free list": 3, "branch": 5, "leaf": 8, "key": 5, "overflow": 3, "any": 3}
+# How often a page of each kind is drawn, or the key of a record, or a table's name; "any" is any page of the file, most
+# of them free ones.
+KINDS = {"meta": 3, "free list": 3, "branch": 5, "leaf": 8, "key": 5, "name": 1, "overflow": 3, "any": 3}
 # What a message must hold that tells somebody of the damage.
 NAMES = ("damaged", "could not", "has format")
 
@@ -145,8 +146,8 @@ def change_some(wire: Wire, tenant: str, session: str, rounds: int, chance: rand
 def draw_flip(chance: random.Random, files: dict[str, Pages], kinds: dict[str, dict[str, list[int]]]) -> Flip:
     name = chance.choice(FILES)
     kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
-    if kind == "key":
-        place, length = chance.choice(files[name].keys())
+    if kind in ("key", "name"):
+        place, length = chance.choice(files[name].keys() if kind == "key" else files[name].names())
         return Flip(name, kind, place + chance.randrange(length), chance.randrange(8))
     pages = kinds[name].get(kind)
     page = chance.choice(pages) if pages else chance.randrange(len(files[name].bytes) // PAGE)

@@ -79,6 +79,10 @@ class Pages:
                 count = self.number(first * PAGE + 12, 4)
                 kinds.update(dict.fromkeys(range(first, first + count), "free list" if is_free_list else "overflow"))
 
+    def names(self) -> list[tuple[int, int]]:
+        """Place and length of each table's name, with its own length before it."""
+        return [(key - 2, 2 + key_size) for key, key_size, _, _ in self.entries(self.main)]
+
     def keys(self) -> list[tuple[int, int]]:
         """Place and length of the key of each record, with its own length before it."""
         return [
