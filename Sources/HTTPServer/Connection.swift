@@ -101,7 +101,9 @@ internal import Synchronization
       stage = .refused
       leavesUnread = true
       core.counters.refusedRequests.add(1, ordering: .relaxed)
-      queue(exchange, HTTPResponse.error(refusal.status, refusal.message).closing())
+      let answer = HTTPResponse.error(refusal.status, refusal.message)
+      // Of other refusals the header isn't known to be in order.
+      queue(exchange, (refusal.status == 413 ? core.handler.complete(answer, to: exchange) : answer).closing())
       return true
     }
     let name = unsafe bytes(method, strlen(method))
@@ -124,7 +126,8 @@ internal import Synchronization
       stage = .refused
       leavesUnread = true
       core.counters.refusedRequests.add(1, ordering: .relaxed)
-      RawAnswer.send(.error(413, "the request's body must be at most \(maximum) bytes long"), to: descriptor)
+      let answer = HTTPResponse.error(413, "the request's body must be at most \(maximum) bytes long")
+      RawAnswer.send(core.handler.complete(answer, to: exchange), to: descriptor)
       return false
     }
     unsafe exchange.body.append(contentsOf: part)

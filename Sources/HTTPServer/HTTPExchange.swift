@@ -87,7 +87,8 @@ internal import Synchronization
   /// Allocates nothing. Header fields can be read until `suspend` or `respond`.
   public func withHeader<Result>(_ name: HTTPFieldName, _ body: (Span<UInt8>) -> Result) -> Result? {
     // Afterwards their memory may belong to the library again at any moment.
-    precondition(state.load(ordering: .relaxed) == .handling, "header fields are read before suspend and respond")
+    let state = state.load(ordering: .relaxed)
+    precondition(state == .handling || state == .receiving, "header fields are read before suspend and respond")
     if let connection { return connection.withHeader(name, body) }
     let header = local?.headers.first { $0.name.withBytes { name.matches($0) } }
     guard let header else { return nil }

@@ -27,11 +27,7 @@ struct Responder: Sendable {
 
   /// Answers the request, which led to the event at `position` if to any.
   func respond(_ response: consuming HTTPResponse, position: UInt64? = nil) {
-    var response = response
-    let cors = api.configuration.cors
-    if !cors.isOff { response.fields.append(contentsOf: cors.fields(origin: origin)) }
-    if let id = trace.requestID { response.fields.append(.init("X-Request-Id", id)) }
-    if !trace.traceParent.isEmpty { response.fields.append(.init(.traceparent, trace.traceParent)) }
+    let response = completed(response)
     let nanoseconds = monotonicNanoseconds() - startedNanoseconds
     api.statistics.count(operation, status: response.status, nanoseconds: nanoseconds)
     // Before the answer, since the exchange belongs to the next request afterwards.
@@ -43,6 +39,16 @@ struct Responder: Sendable {
           client: exchange.remoteAddress))
     }
     exchange.respond(response)
+  }
+
+  /// The answer with the fields that every one carries.
+  func completed(_ response: consuming HTTPResponse) -> HTTPResponse {
+    var response = response
+    let cors = api.configuration.cors
+    if !cors.isOff { response.fields.append(contentsOf: cors.fields(origin: origin)) }
+    if let id = trace.requestID { response.fields.append(.init("X-Request-Id", id)) }
+    if !trace.traceParent.isEmpty { response.fields.append(.init(.traceparent, trace.traceParent)) }
+    return response
   }
 
   /// Answers OPTIONS: what is possible here, and what a web page may do.

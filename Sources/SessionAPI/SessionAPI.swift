@@ -111,6 +111,11 @@ public final class SessionAPI: HTTPHandler {
     }
   }
 
+  /// A refusal of the server's own, so that a web page can read it, too.
+  public func complete(_ refusal: HTTPResponse, to exchange: HTTPExchange) -> HTTPResponse {
+    Responder(exchange, of: self).completed(refusal)
+  }
+
   /// What is asked for, nil when that can't be understood and is answered already.
   private func understand(_ exchange: HTTPExchange, _ responder: borrowing Responder) -> RequestTarget? {
     do throws(RequestTarget.Problem) {

@@ -164,6 +164,16 @@ class TestPreflights:
 class TestAnswers:
     """Actual requests."""
 
+    @pytest.mark.parametrize("length", ["Content-Length: 65537", "Transfer-Encoding: chunked"])
+    def test_that_a_body_is_too_long_carry_the_fields(self, open_to, length):
+        with open_to.wire() as wire:
+            head = f"PUT {path_of('s')} HTTP/1.1\r\nHost: a\r\nOrigin: {SHOP}\r\nX-Request-Id: r-1\r\n{length}\r\n\r\n"
+            wire.send(head.encode() + b"10001\r\n" + b" " * 65537 + b"\r\n0\r\n\r\n")
+            answer = wire.read()
+        assert answer.status == 413
+        check_allowed(answer)
+        assert answer.headers["x-request-id"] == "r-1"
+
     @pytest.mark.parametrize("origin", [SHOP, APP])
     def test_to_every_operation_carry_the_fields(self, open_to, session, origin):
         management, own = bearer(ISSUER.service(), Origin=origin), bearer(ISSUER.anonymous(session), Origin=origin)
