@@ -75,6 +75,7 @@ POINTS = {
     "after-flush-sync": "pages durable, but not counting yet",
     "before-checkpoint": "the same, just before the meta page",
     "after-checkpoint": "snapshots and checkpoint durable; still in the overlay",
+    "between-slices": "snapshots durable that are ahead of the checkpoint",
 }
 
 
@@ -450,6 +451,10 @@ class Campaign:
             shutil.rmtree(self.daemon.data / "projections", ignore_errors=True)
         # Flushes that wait long don't come by often enough for a point among them.
         intervals = [1, 10] if point and ("flush" in point or "checkpoint" in point) else [1, 10, 100, 1000]
+        passes = PASSES
+        if point == "between-slices":
+            # One that is worth more than a slice, and still some of them before the time is up.
+            intervals, passes = [300], [1, 2, 3, 5]
         self.daemon.config = {
             "anonymousTTLSeconds": 0,
             "storage": {"flushIntervalMilliseconds": self.chance.choice(intervals), "mapSizeBytes": 1 << 34},
@@ -464,7 +469,7 @@ class Campaign:
         self.tried[point] += 1
         self.daemon.variables = {
             "LD_PRELOAD": str(self.trap),
-            "TRAP_AT": f"{point}:{self.chance.choice(PASSES)}",
+            "TRAP_AT": f"{point}:{self.chance.choice(passes)}",
             "TRAP_PAUSE": str(self.chance.choice([0, 0, 20])),
         }
         try:

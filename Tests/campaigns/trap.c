@@ -7,7 +7,8 @@
 // The points lie around the calls that make up a commit, so that nothing has to be built into the daemon for them. LMDB
 // commits by writing pages, synchronizing them, and writing one of the two meta pages at the start of the file, which is
 // synchronous and makes them count. The writer's thread commits to log/, publishes, and wakes the HTTP thread through its
-// eventfd to answer; the projector's commits to projections/, with the checkpoint in the same transaction.
+// eventfd to answer; the projector's commits to projections/, slice by slice, with the checkpoint in the last one. A slice
+// follows the one before it at once, a flush after its interval: so they are told apart.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
@@ -18,15 +19,19 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define META_PAGES_END 8192
+#define SLICE_MILLISECONDS 20
 
 static char point[64];
 static atomic_long remaining;
 static useconds_t pause_microseconds;
 // Whether this thread has committed to the log and not yet woken anybody.
 static __thread int has_committed;
+// When this thread has last committed to the projections, in milliseconds; 0 when it hasn't.
+static __thread long flushed_at;
 
 __attribute__((constructor)) static void begin(void) {
   const char *at = getenv("TRAP_AT");
@@ -51,6 +56,20 @@ static void reach(const char *side, const char *part) {
   for (;;) pause();
 }
 
+static long milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Looks for the points that lie between the commits of one flush; `part` is what comes next.
+static void look_at_flush(const char *part) {
+  if (strcmp(part, "flush") != 0 || flushed_at == 0) return;
+  int is_same_flush = milliseconds() - flushed_at < SLICE_MILLISECONDS;
+  flushed_at = 0;
+  if (is_same_flush) reach("between", "slices");
+}
+
 static int leads_to(int file, const char *end) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", file);
@@ -70,13 +89,15 @@ static const char *work(int file, const char *on_log, const char *on_projections
 
 #define REAL(name, type, ...) ((type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
 
-#define AROUND(what, call)                                            \
-  const char *part = (what);                                          \
-  if (part != NULL && strcmp(part, "wake") == 0) has_committed = 0;   \
-  if (part != NULL) reach("before", part);                            \
-  ssize_t result = (call);                                            \
-  if (part != NULL && strcmp(part, "commit") == 0) has_committed = 1; \
-  if (part != NULL) reach("after", part);                             \
+#define AROUND(what, call)                                                         \
+  const char *part = (what);                                                       \
+  if (part != NULL && strcmp(part, "wake") == 0) has_committed = 0;                \
+  if (part != NULL) look_at_flush(part);                                           \
+  if (part != NULL) reach("before", part);                                         \
+  ssize_t result = (call);                                                         \
+  if (part != NULL && strcmp(part, "commit") == 0) has_committed = 1;              \
+  if (part != NULL && strcmp(part, "checkpoint") == 0) flushed_at = milliseconds(); \
+  if (part != NULL) reach("after", part);                                          \
   return result;
 
 ssize_t write(int file, const void *data, size_t bytes) {
