@@ -22,14 +22,25 @@ public struct Rebuild: ~Copyable {
   private let lock: FileLock
   private let log: EventLog
 
-  /// Claims the data directory. Throws when there is no store, or a daemon runs.
+  /// Claims the data directory. Throws when there is no store, a daemon runs, or the log has lost its end, of which the
+  /// old projections may be the only witness.
   public init(_ directory: DataDirectory) throws(StoreError) {
     let reader = try StoreReader(directory: directory, opensProjections: false)
     let claim = try directory.claim()
     try TenantRemoval.refuseInterrupted(reader.log)
+    try Self.refuseLostEnd(directory, reader.log)
     lock = claim
     self.directory = directory
     log = reader.log
+  }
+
+  private static func refuseLostEnd(_ directory: DataDirectory, _ log: EventLog) throws(StoreError) {
+    // All of their pages are looked at first: damage, which the rebuild may be for, must not end this process.
+    let options = Environment.Options(isReadOnly: true, checkedLeafBytes: .max)
+    guard let old = try? Projections(readOnly: directory.projections, options: options),
+      (try? old.storeID()) == log.storeID
+    else { return }
+    _ = try Recovery.checkpointsFit(old, log)
   }
 
   /// How many events there are to fold.

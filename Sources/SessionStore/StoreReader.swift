@@ -162,7 +162,9 @@ public final class StoreReader: Sendable {
       let key = SessionKey(tenant, id)
       let view = try projections.view()
       let checkpoint = try view.checkpoint(of: tenant).tail
-      guard checkpoint.position > 0, try log.holds(checkpoint, of: tenant) else { return (0, 0) }
+      guard checkpoint.position > 0, try log.holds(checkpoint, of: tenant),
+        try log.holds(view.reach(of: tenant), of: tenant)
+      else { return (0, 0) }
       guard let snapshot = try view.snapshot(key) else { return (0, checkpoint.position) }
       return (try SnapshotView(snapshot, key: key.bytes.span).lastPosition, checkpoint.position)
     } catch {

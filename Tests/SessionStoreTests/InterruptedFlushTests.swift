@@ -115,6 +115,30 @@ import TestSupport
     #expect(error?.description.contains("were folded from it up to position \(last)") == true)
   }
 
+  @Test("what alone tells that a log has lost its end isn't rebuilt, and the rest of the log can be read")
+  func lostEndBehindCheckpoint() throws {
+    let (folder, _) = try history(2)
+    #expect(try flush(folder, events: 3, slices: .max))
+    #expect(try !flush(folder, events: .max, slices: 8))
+    var last: UInt64 = 0
+    try StoredLog(folder) {
+      last = try $0.log.lastPosition(of: tenants[0])
+      try $0.store(nil, tenants[0], last)
+    }
+    for _ in 0..<2 {
+      let error = #expect(throws: StoreError.self) { _ = try Rebuild(DataDirectory(folder.path)) }
+      #expect(error?.description.contains("were folded from it up to position \(last)") == true)
+    }
+    let reader = try StoreReader(directory: DataDirectory(folder.path), options: TestStore.environment)
+    var positions: [UInt64] = []
+    for session in sessions {
+      let history = try reader.history(SessionID(valid: session), of: tenants[0], limit: 100)
+      #expect(history.events.allSatisfy { $0.event.sessionID.description == session })
+      positions += history.events.map(\.event.position)
+    }
+    #expect(positions.sorted() == Array(1..<last))
+  }
+
   @Test("a snapshot that is ahead and isn't the fold of its events is found")
   func wrongSnapshot() throws {
     let (folder, _) = try history(3)
