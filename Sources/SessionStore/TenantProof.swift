@@ -51,6 +51,9 @@ final class TenantProof {
     tail = mark ?? .empty
   }
 
+  /// How far the log must go on, since snapshots go there; nil when it has.
+  var missingReach: LogTail? { isBroken ? nil : projected?.reach }
+
   /// Makes it a proof, too, that the log folds to what `projections` hold, before any record is taken.
   func expect(_ projections: Projections) throws(ProjectionsError) {
     projected = try ProjectedTenant(tenant, projections) { id, snapshot in

@@ -154,10 +154,27 @@ final class VerificationSweep {
   /// Ends the proof of the tenant that was worked on.
   private func finish() {
     guard let proof else { return }
+    goOn(proof)
     tell()
     proof.finish()
     step(.proved(proof.tenant, proof.tail, snapshots: proof.comparedSnapshots, erasedEvents: proof.erasedEvents))
     self.proof = nil
+  }
+
+  /// Reads on while the log goes further than was read, and the projections do, too: while a daemon runs, its events
+  /// may have come, and been flushed, since the read transaction began.
+  private func goOn(_ proof: TenantProof) {
+    let tenant = proof.tenant
+    while let reach = proof.missingReach, (try? log.holds(reach, of: tenant)) == true {
+      let position = proof.tail.position
+      let place =
+        position == 0 ? EventLog.SweepPlace(before: tenant) : EventLog.SweepPlace(after: position, of: tenant)
+      _ = try? log.sweep(after: place, limit: Self.recordsPerTransaction) { owner, position, frame, damage in
+        guard owner == tenant else { return .stop }
+        return proof.take(position, frame, damage) ? .mayPause : .goOn
+      }
+      guard proof.tail.position > position else { return }
+    }
   }
 
   private func tell() {

@@ -43,6 +43,33 @@ import TestSupport
     #expect(try verify(folder, only: [tenant]).events == 4)
   }
 
+  @Test("what is written and flushed while it runs is no finding, of a new tenant or of the one that is read")
+  func besideWriter() throws {
+    let test = try TestStore { $0.flushIntervalMilliseconds = 1 }
+    let (middle, new) = (TenantID(valid: "middle"), TenantID(valid: "acme"))
+    test.send(.begin("s1"), of: middle)
+    test.flushed()
+    var problems: [String] = []
+    var tails: [TenantID: UInt64] = [:]
+    let sweep = VerificationSweep(
+      range: TenantRange(only: nil, after: nil), from: nil, log: test.store.log, projections: test.store.projections
+    ) { step in
+      switch step {
+      case .reading(.projections, of: middle):
+        // Behind the read transaction of the log, before the view of the projections.
+        test.send(.begin("s2"), of: middle)
+        for number in 0..<3 { test.send(.begin("s\(number)"), of: new) }
+        test.flushed()
+      case .found(let finding): problems.append(finding.description)
+      case .proved(let tenant, let tail, _, _): tails[tenant] = tail.position
+      default: break
+      }
+    }
+    try sweep.run()
+    #expect(problems == [])
+    #expect(tails == [middle: 2, new: 3])
+  }
+
   @Test("any flipped bit of any record is found, though its checksum was made to fit")
   func tampered() throws {
     let folder = try stopped()
