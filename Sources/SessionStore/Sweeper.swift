@@ -152,9 +152,7 @@ final class Sweeper {
 
   /// Has the projector move the entries of sessions that have been active since, with the next flush.
   private func move(_ overtaken: [DueSession]) {
-    var publication = Publication()
-    for session in overtaken { publication.setOvertaken(SessionKey(session.tenant, session.id)) }
-    store.overlay.publish(publication)
+    store.overlay.moveActivity(of: overtaken.map { SessionKey($0.tenant, $0.id) })
   }
 
   /// Hands the commands to the writer and waits for its answers. Returns false when it takes no more for now.
@@ -198,10 +196,11 @@ final class Sweeper {
     store.observer.notice("a session that is due is left as it is: \(damage)")
   }
 
-  /// Waits while the writer has much to do. Returns false when it still had at `deadline`.
+  /// Waits while the writer or the projector has much to do: what the sweeper adds must not keep changes waiting for
+  /// room. Returns false when one still had at `deadline`.
   private func waitForCalm(until deadline: UInt64) -> Bool {
     while monotonicNanoseconds() < deadline {
-      if store.queueDepth < deepQueue { return true }
+      if store.queueDepth < deepQueue, !store.overlay.isHalfFull { return true }
       guard pause(5) else { return false }
     }
     return false

@@ -6,6 +6,22 @@ import TestSupport
 @testable import Projections
 
 @Suite("the overlay") struct OverlayTests {
+  @Test("entries that a flush is moving aren't moved again by the next one")
+  func movedOnce() throws {
+    let overlay = Overlay(maximumBytes: 1 << 20)
+    let keys = ["s1", "s2"].map { SessionKey(TestProjections.tenant, SessionID(valid: $0)) }
+    overlay.moveActivity(of: [])
+    #expect(overlay.freeze() == nil)
+    overlay.moveActivity(of: [keys[0]])
+    overlay.moveActivity(of: [keys[0]])
+    #expect(overlay.freeze()?.overtaken == [keys[0]])
+    overlay.moveActivity(of: keys)
+    overlay.dropFlushed()
+    #expect(overlay.freeze()?.overtaken == [keys[1]])
+    overlay.dropFlushed()
+    #expect(overlay.usage == (0, 0, 0))
+  }
+
   private func key(_ session: String) -> SessionKey { SessionKey(TestProjections.tenant, SessionID(valid: session)) }
 
   @Test("what is published is seen at once, and the newest wins")
