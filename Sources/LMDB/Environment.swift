@@ -145,10 +145,12 @@ internal import Platform
   }
 
   /// Whether it has tables. It is made without, then gets all of them in one transaction.
-  public var hasTables: Bool {
-    var statistics = MDB_stat()
-    _ = unsafe mdb_env_stat(handle, &statistics)
-    return statistics.ms_entries > 0
+  ///
+  /// Throws when that can't be read. It is looked for, since the number of tables may be damaged.
+  public func hasTables() throws(LMDBError) -> Bool {
+    let reader = try read()
+    var cursor = try reader.tables()
+    return try cursor.first() != nil
   }
 
   /// Opens the tables of those names. Call it once, before other threads use the environment.
@@ -160,7 +162,8 @@ internal import Platform
     _ names: [StaticString],
     filledBy fill: (inout WriteTransaction, [Table]) throws(LMDBError) -> Void = { _, _ throws(LMDBError) in }
   ) throws(LMDBError) -> [Table] {
-    guard hasTables || isReadOnly else {
+    let isMade = try isReadOnly ? true : hasTables()
+    guard isMade else {
       var transaction = try write()
       let tables = try transaction.createTables(names)
       try fill(&transaction, tables)

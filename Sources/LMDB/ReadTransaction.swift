@@ -36,6 +36,15 @@ public struct ReadTransaction: ~Copyable {
     return unsafe _overrideLifetime(cursor, borrowing: self)
   }
 
+  /// A cursor over the names of the tables, which can't outlive the transaction.
+  @_lifetime(borrow self)
+  borrowing func tables() throws(LMDBError) -> Cursor {
+    var names: MDB_dbi = 0
+    // lmdb.h, mdb_dbi_open: without a name it is the table that has the others' names for keys.
+    try check(unsafe mdb_dbi_open(handle, nil, 0, &names), "open the table of tables")
+    return try cursor(Table(handle: names, name: "the table of tables"))
+  }
+
   /// How many entries `table` holds.
   public borrowing func count(_ table: Table) throws(LMDBError) -> Int {
     var statistics = MDB_stat()

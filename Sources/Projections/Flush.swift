@@ -113,7 +113,8 @@ private struct Slice: ~Copyable {
       let name = Array(prefix.dropLast())
       // Where only entries were moved, nothing is ahead.
       guard let tenant = TenantID(utf8: name[...]), let next = publication.checkpoints[tenant] else { continue }
-      var record = try stored(name)
+      // One that can't be read stays as it is until the last slice knows it whole: the next start has to see the damage.
+      guard var record = try stored(name) else { continue }
       record.checkpoint.openSessions &+= count
       try put(record, reaching: next.tail, name)
     }
@@ -123,16 +124,16 @@ private struct Slice: ~Copyable {
   mutating func advanceCheckpoints() throws(LMDBError) {
     for (tenant, checkpoint) in publication.checkpoints {
       let name = Array(tenant.description.utf8)
-      var record = try stored(name)
+      var record = try stored(name) ?? .start
       record.checkpoint = checkpoint
       try put(record, reaching: checkpoint.tail, name)
     }
   }
 
-  /// What is known of a tenant's log. What can't be read is written anew.
-  private borrowing func stored(_ name: [UInt8]) throws(LMDBError) -> CheckpointRecord {
+  /// What is known of a tenant's log; nil when that can't be read.
+  private borrowing func stored(_ name: [UInt8]) throws(LMDBError) -> CheckpointRecord? {
     guard let value = try transaction.value(projections.checkpoints, name.span) else { return .start }
-    return (try? CheckpointRecord(decoding: value, key: name.span)) ?? .start
+    return try? CheckpointRecord(decoding: value, key: name.span)
   }
 
   private mutating func put(

@@ -2,7 +2,8 @@ internal import LMDB
 internal import Platform
 internal import SessionCodec
 
-/// What stands under a key of an index, and before a snapshot, to tell a key that was damaged from one that was written.
+/// What stands under a key of an index, and before a snapshot, to tell a key that was damaged from one that was written:
+/// the key's checksum, 64 bits little-endian.
 enum KeySeal {
   /// The seal of `key`: its checksum, 8 bytes little-endian.
   static func bytes(of key: Span<UInt8>) -> [UInt8] {
@@ -19,14 +20,7 @@ enum KeySeal {
     value.count == byteCount && value.loadLittleEndian(at: 0) == checksum(key)
   }
 
-  /// What stands behind the seal in `value`; nothing when that isn't the seal of `key`.
-  @_lifetime(copy value)
-  static func content(_ value: Span<UInt8>, _ key: Span<UInt8>) -> Span<UInt8> {
-    guard value.count > byteCount, fits(value.extracting(0..<byteCount), key) else { return value.extracting(0..<0) }
-    return value.extracting(byteCount..<value.count)
-  }
-
-  static let byteCount = 8
+  private static let byteCount = 8
 }
 
 extension Cursor {

@@ -21,7 +21,7 @@ enum ProjectionSchema {
   static let activity: StaticString = "activity"
   static let checkpoints: StaticString = "checkpoints"
   static let meta: StaticString = "meta"
-  static let format = "4"
+  static let format = "5"
   /// All tables, in the order in which they are opened.
   static let tables = [snapshots, customers, carriers, activity, checkpoints, meta]
   static var formatKey: [UInt8] { Array("format".utf8) }

@@ -92,7 +92,7 @@ public final class Projections: Sendable {
     guard try Environment.exists(path) else { return nil }
     do throws(LMDBError) {
       let environment = try Environment(path: path, options: options)
-      guard environment.hasTables else { return "they have no format" }
+      guard try environment.hasTables() else { return "they have no format" }
       let meta = try environment.openTables([ProjectionSchema.meta])[0]
       let reader = try environment.read()
       guard let format = try reader.value(meta, ProjectionSchema.formatKey.span) else { return "they have no format" }

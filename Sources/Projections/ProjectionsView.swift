@@ -30,7 +30,7 @@ public struct ProjectionsView: ~Copyable {
   /// Throws when an entry beside the place of `key` isn't under the key that was written: it may be the one.
   private borrowing func proveAbsence(of key: SessionKey) throws(ProjectionsError) {
     func check(_ entry: borrowing Cursor.Entry, isInOrder: Bool) throws(DamagedRecord) {
-      guard !KeySeal.content(entry.value, entry.key).isEmpty else {
+      guard SnapshotEntry.isSealed(entry.value, entry.key) else {
         throw DamagedRecord("a snapshot's key isn't the one that was written")
       }
       guard isInOrder else { throw DamagedRecord("the snapshots are out of order") }

@@ -234,8 +234,8 @@ import TestSupport
   func olderFormat() throws {
     let folder = try TemporaryFolder()
     do { _ = try TestProjections(folder) }
-    try changeProjections(folder, "meta", Array("format".utf8), Array("3".utf8))
-    #expect(throws: ProjectionsError.unknownFormat("3")) {
+    try changeProjections(folder, "meta", Array("format".utf8), Array("4".utf8))
+    #expect(throws: ProjectionsError.unknownFormat("4")) {
       try Projections(readOnly: folder("projections"), options: TestProjections.options)
     }
     #expect(try TestProjections(folder).notices.first?.contains("they have another format") == true)
@@ -370,14 +370,46 @@ import TestSupport
     all.merge(publication("s3", position: 2))
     try TestProjections(folder).projections.flush(all)
     let key = SessionKey(TestProjections.tenant, SessionID(valid: "s1")).bytes
-    try changeProjections(
-      folder, "snapshots", key, KeySeal.bytes(of: key.span) + [UInt8](repeating: 9, count: 8) + [1, 2, 3])
+    let stored = SnapshotEntry.encode([1, 2, 3].span, of: SessionKey(bytes: key), at: nil)
+    try changeProjections(folder, "snapshots", key, stored)
     #expect(try TestProjections(folder).snapshot("s1") == [1, 2, 3])
     #expect(try TestProjections(folder).snapshot("s2") == nil)
     try changeProjections(folder, "snapshots", key, [UInt8](repeating: 1, count: 99))
     #expect(try TestProjections(folder).snapshot("s1") == [])
     #expect(throws: ProjectionsError.self) { try TestProjections(folder).snapshot("s2") }
     #expect(try TestProjections(folder).snapshot("s4") == nil)
+  }
+
+  @Test("a flipped bit in where the index of activity has a session damages its snapshot")
+  func flippedPlace() throws {
+    let folder = try TemporaryFolder()
+    let key = SessionKey(TestProjections.tenant, SessionID(valid: "s1"))
+    let place = ActivityPlace(.closed, Instant(microseconds: 1_000_000))
+    let stored = SnapshotEntry.encode([1, 2, 3].span, of: key, at: place)
+    try TestProjections(folder).projections.flush(publication("s1", position: 1))
+    for bit in 0..<128 {
+      try changeProjections(folder, "snapshots", key.bytes, stored.flipping(bit: bit))
+      #expect(try TestProjections(folder).snapshot("s1") == [])
+    }
+    try changeProjections(folder, "snapshots", key.bytes, stored)
+    #expect(try TestProjections(folder).snapshot("s1") == [1, 2, 3])
+  }
+
+  @Test(
+    "a slice leaves a checkpoint that can't be read, so that the next start sees the damage; the last one writes it")
+  func damagedCheckpointInSlice() throws {
+    let folder = try TemporaryFolder()
+    try TestProjections(folder).projections.flush(publication("s1", position: 1))
+    let name = Array(TestProjections.tenant.description.utf8)
+    try changeProjections(folder, "checkpoints", name, [UInt8](repeating: 1, count: 112))
+    let test = try TestProjections(folder)
+    var all = publication("s2", position: 2)
+    all.merge(publication("s3", position: 3))
+    var flush = Flush(all, sessionsPerTransaction: 1)
+    #expect(try !flush.advance(in: test.projections))
+    #expect(throws: ProjectionsError.self) { try test.projections.view().checkpoint(of: TestProjections.tenant) }
+    #expect(try flush.advance(in: test.projections))
+    #expect(try test.projections.view().checkpoint(of: TestProjections.tenant) == checkpoint(3))
   }
 
   /// Each way in which projections can't be used, and what the notice says of it.

@@ -375,7 +375,7 @@ def test_status(fed):
         assert own["position"] == own["checkpoint"] == len(events)
         assert own["openSessions"] == len({event["subject"] for event in events})
     assert status["events"] == sum(tenant["position"] for tenant in status["tenants"].values())
-    assert status["formats"] == {"log": "1", "record": 1, "projections": "4"}
+    assert status["formats"] == {"log": "1", "record": 1, "projections": "5"}
     assert re.fullmatch("[0-9a-f]{32}", status["store"])
     for name in ("log", "projections"):
         assert status[name]["fileBytes"] == (daemon.data / name / "data.mdb").stat().st_size
