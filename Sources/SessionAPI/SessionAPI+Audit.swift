@@ -141,9 +141,9 @@ extension SessionAPI {
   private func contexts(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let (customer, after, limit) = try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
-      guard let customer = query.text("customerId"), (1...200).contains(customer.utf8.count),
-        !customer.containsControlCharacter
-      else { throw .invalid("customerId: must name the customer in 1 to 200 bytes") }
+      guard let customer = try query.customer() else {
+        throw .invalid("customerId: must name the customer")
+      }
       let after = query.text("after").map { SessionID($0) }
       if case .some(nil) = after { throw .invalid("after: must be a session id") }
       return (customer, after ?? nil, try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit)

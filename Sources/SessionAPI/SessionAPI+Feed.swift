@@ -101,17 +101,17 @@ extension SessionAPI {
 
   private func feedFilter(_ request: AuditRequest) throws(AuditProblem) -> EventFilter {
     let query = request.target.query
-    let (kind, session) = try Self.parse { () throws(RequestTarget.Problem) in
+    let (kind, session, customer) = try Self.parse { () throws(RequestTarget.Problem) in
       let kind = query.text("type").map { Event.Kind(name: $0) }
       if case .some(nil) = kind { throw .invalid("type: must be an event's type such as session.patched.v1") }
       let session = query.text("sessionId").map { SessionID($0) }
       if case .some(nil) = session {
         throw .invalid("sessionId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
       }
-      return (kind ?? nil, session ?? nil)
+      return (kind ?? nil, session ?? nil, try query.customer())
     }
     return try look { () throws(StoreError) in
-      try store.eventFilter(of: request.tenant, kind: kind, session: session, customer: query.text("customerId"))
+      try store.eventFilter(of: request.tenant, kind: kind, session: session, customer: customer)
     }
   }
 

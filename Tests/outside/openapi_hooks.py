@@ -33,8 +33,7 @@ if TOKEN:
 
 # Rules that JSON Schema has no words for, by what a 400 says of them: lengths count bytes, not characters.
 _RULES_OF_BYTES = re.compile(
-    r"(sessionId|attributeName): must be 1 to 200 bytes of URL-encoded UTF-8 without control characters"
-    r"|customerId: must name the customer in 1 to 200 bytes"
+    r"(sessionId|attributeName|customerId): must be 1 to 200 bytes of URL-encoded UTF-8 without control characters"
     r"|after: must be a session id"
     r"|session-id: without tokens this header must name the session"
     r"|Idempotency-Key: must be 1 to 64 bytes"

@@ -239,6 +239,13 @@ def test_a_position_of_another_log_is_refused(own):
         assert answer.status == 400, answer
 
 
+@pytest.mark.parametrize("customer", ["", "x" * 201, "%00", "a%7f"])
+def test_a_customer_id_that_cannot_be_one_is_refused(own, customer):
+    for target in (EVENTS, EVENTS.replace("events", "contexts")):
+        answer = own.request("GET", f"{target}?customerId={customer}")
+        assert answer.status == 400 and "customerId: must be 1 to 200 bytes" in answer.json()["details"][0], answer
+
+
 def test_head_and_what_is_not_acceptable(own):
     begin(own, "s1")
     kinds = {"text/event-stream": "text/event-stream", "application/x-ndjson": "application/x-ndjson"}
