@@ -454,7 +454,7 @@ class Campaign:
         passes = PASSES
         if point == "between-slices":
             # One that is worth more than a slice, and still some of them before the time is up.
-            intervals, passes = [300], [1, 2, 3, 5]
+            intervals, passes = [600], [1, 2, 3]
         self.daemon.config = {
             "anonymousTTLSeconds": 0,
             "storage": {"flushIntervalMilliseconds": self.chance.choice(intervals), "mapSizeBytes": 1 << 34},
