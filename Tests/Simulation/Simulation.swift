@@ -376,7 +376,12 @@ final class Simulation {
     let store = open.store
     let isFlushed = store.overlay.usage.events == 0
     var violation: (any Error)?
-    let sweeper = Sweeper(store, pause: { _ in true }) { [unowned self] task, tenant, completion in
+    // While it waits the projector goes on, since it may be that which it waits for.
+    func pause(_ milliseconds: Int) -> Bool {
+      do { try project() } catch { violation = error }
+      return violation == nil
+    }
+    let sweeper = Sweeper(store, pause: pause) { [unowned self] task, tenant, completion in
       // After a crash the rest of what it has found is asked of nobody.
       guard !self.isCrashDue, violation == nil else { return completion(.failed(.closed)) }
       do {
