@@ -170,9 +170,7 @@ internal import Platform
       try transaction.commit()
       return tables
     }
-    var reader: OpaquePointer?
-    try check(unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &reader), "begin a read transaction")
-    guard let reader = unsafe reader else { throw LMDBError(code: 12, operation: "begin a read transaction") }
+    let reader = unsafe try begin(flags: UInt32(MDB_RDONLY), "begin a read transaction")
     var isCommitted = false
     defer { if !isCommitted { unsafe mdb_txn_abort(reader) } }
     let tables = try names.map { name throws(LMDBError) in try unsafe openTable(reader, name, create: false) }
@@ -191,10 +189,8 @@ internal import Platform
       }
       return unsafe ReadTransaction(handle: reader.transaction, environment: self)
     }
-    var transaction: OpaquePointer?
-    try check(unsafe mdb_txn_begin(handle, nil, UInt32(MDB_RDONLY), &transaction), "begin a read transaction")
-    guard let transaction = unsafe transaction else { throw LMDBError(code: 12, operation: "begin a read transaction") }
-    return unsafe ReadTransaction(handle: transaction, environment: self)
+    return unsafe ReadTransaction(
+      handle: try begin(flags: UInt32(MDB_RDONLY), "begin a read transaction"), environment: self)
   }
 
   /// Takes back a read transaction that has been reset.
@@ -204,12 +200,14 @@ internal import Platform
 
   /// Begins the write transaction; waits while another one is open. It belongs to the calling thread (lmdb.h).
   public func write() throws(LMDBError) -> WriteTransaction {
+    unsafe WriteTransaction(handle: try begin(flags: 0, "begin a write transaction"), environment: self)
+  }
+
+  private func begin(flags: UInt32, _ operation: String) throws(LMDBError) -> OpaquePointer {
     var transaction: OpaquePointer?
-    try check(unsafe mdb_txn_begin(handle, nil, 0, &transaction), "begin a write transaction")
-    guard let transaction = unsafe transaction else {
-      throw LMDBError(code: 12, operation: "begin a write transaction")
-    }
-    return unsafe WriteTransaction(handle: transaction, environment: self)
+    try check(unsafe mdb_txn_begin(handle, nil, flags, &transaction), operation)
+    guard let transaction = unsafe transaction else { throw LMDBError(code: 12, operation: operation) }
+    return unsafe transaction
   }
 
   /// The size of the file's pages in bytes: that of the machine's pages when it was made.

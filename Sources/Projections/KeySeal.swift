@@ -2,18 +2,14 @@ internal import LMDB
 internal import Platform
 internal import SessionCodec
 
-/// What stands under a key of an index, and before a snapshot, to tell a key that was damaged from one that was written:
-/// the key's checksum, 64 bits little-endian.
+/// What stands under a key of an index, to tell a key that was damaged from one that was written.
 enum KeySeal {
   /// The seal of `key`: its checksum, 8 bytes little-endian.
   static func bytes(of key: Span<UInt8>) -> [UInt8] {
     var bytes: [UInt8] = []
-    append(of: key, to: &bytes)
+    bytes.appendLittleEndian(checksum(key))
     return bytes
   }
-
-  /// Appends the seal of `key`.
-  static func append(of key: Span<UInt8>, to bytes: inout [UInt8]) { bytes.appendLittleEndian(checksum(key)) }
 
   /// Whether `value` is the seal of `key`.
   static func fits(_ value: Span<UInt8>, _ key: Span<UInt8>) -> Bool {

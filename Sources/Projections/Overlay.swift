@@ -57,14 +57,10 @@ public final class Overlay: Sendable {
   /// Has the next flush move the entries of those sessions in the index of activity to where they are due again. Nothing
   /// is done for those that the flush under way moves.
   public func moveActivity(of sessions: [SessionKey]) {
-    guard !sessions.isEmpty else { return }
-    state.signal { state in
-      if state.active.isEmpty { state.activeSince = monotonicNanoseconds() }
-      for session in sessions where state.flushing?.overtaken.contains(session) != true {
-        state.active.setOvertaken(session)
-      }
-      isOccupied.store(!state.active.isEmpty || state.flushing != nil, ordering: .sequentiallyConsistent)
-    }
+    let underway = state.withLock { $0.flushing?.overtaken ?? [] }
+    var publication = Publication()
+    for session in sessions where !underway.contains(session) { publication.setOvertaken(session) }
+    publish(publication)
   }
 
   /// Waits while the overlay is full: the writer's back-pressure when the projector lags. Returns false when it is closed,

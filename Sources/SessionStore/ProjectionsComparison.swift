@@ -65,9 +65,7 @@ public struct ProjectionsComparison {
     var fold = Fold(over: SnapshotReader(overlay: Overlay(maximumBytes: 0), projections: old).session)
     for tenant in try log.tenants() {
       var checkpoint = try old.view().checkpoint(of: tenant)
-      let reach = try old.view().reach(of: tenant)
-      let isOfThisLog = try [checkpoint.tail, reach].allSatisfy { try $0.position == 0 || log.holds($0, of: tenant) }
-      guard isOfThisLog else {
+      guard try old.view().isOf(log, tenant) else {
         throw ProjectionsError.damaged(reason: "they were folded from another log")
       }
       var before: UInt64

@@ -37,9 +37,7 @@ public struct Rebuild: ~Copyable {
   private static func refuseLostEnd(_ directory: DataDirectory, _ log: EventLog) throws(StoreError) {
     // All of their pages are looked at first: damage, which the rebuild may be for, must not end this process.
     let options = Environment.Options(isReadOnly: true, checkedLeafBytes: .max)
-    guard let old = try? Projections(readOnly: directory.projections, options: options),
-      (try? old.storeID()) == log.storeID
-    else { return }
+    guard let old = StoreReader.openProjections(directory, log, options).0 else { return }
     _ = try Recovery.checkpointsFit(old, log)
   }
 

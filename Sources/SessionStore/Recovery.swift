@@ -24,7 +24,6 @@ struct Recovery {
       let view = try projections.view()
       let removals = try log.removals()
       for tenant in try view.tenants() where !removals.contains(tenant) {
-        let tail = try view.checkpoint(of: tenant).tail
         let reach = try view.reach(of: tenant)
         let last = try log.lastPosition(of: tenant)
         guard last >= reach.position else {
@@ -33,9 +32,7 @@ struct Recovery {
             + "set back on purpose, remove the folder projections/)"
           throw EventLogError.damaged(tenant: tenant, position: last + 1, reason: reason)
         }
-        // Nothing may have been folded in whole yet.
-        guard try tail.position == 0 || log.holds(tail, of: tenant) else { return false }
-        guard try reach.position > 0 && log.holds(reach, of: tenant) else { return false }
+        guard try reach.position > 0 && view.isOf(log, tenant) else { return false }
       }
       return true
     } catch ProjectionsError.damaged {
@@ -95,5 +92,16 @@ struct Recovery {
     } catch {
       throw .projections(error)
     }
+  }
+}
+
+extension ProjectionsView {
+  /// Whether what has been folded of `tenant`'s log stands in `log`: the checkpoint, before which nothing may have been
+  /// folded in whole, and what snapshots are ahead of it.
+  borrowing func isOf(_ log: EventLog, _ tenant: TenantID) throws -> Bool {
+    for tail in [try checkpoint(of: tenant).tail, try reach(of: tenant)] where tail.position > 0 {
+      guard try log.holds(tail, of: tenant) else { return false }
+    }
+    return true
   }
 }

@@ -51,7 +51,8 @@ public final class StoreReader: Sendable {
       opensProjections ? Self.openProjections(directory, log, options) : (nil, nil)
   }
 
-  private static func openProjections(
+  /// The projections of `log`'s store, for reading alone; nil when there are none, or with why they can't be read.
+  static func openProjections(
     _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options
   ) -> (Projections?, String?) {
     do throws(StoreError) {
@@ -162,9 +163,7 @@ public final class StoreReader: Sendable {
       let key = SessionKey(tenant, id)
       let view = try projections.view()
       let checkpoint = try view.checkpoint(of: tenant).tail
-      guard checkpoint.position > 0, try log.holds(checkpoint, of: tenant),
-        try log.holds(view.reach(of: tenant), of: tenant)
-      else { return (0, 0) }
+      guard checkpoint.position > 0, try view.isOf(log, tenant) else { return (0, 0) }
       guard let snapshot = try view.snapshot(key) else { return (0, checkpoint.position) }
       return (try SnapshotView(snapshot, key: key.bytes.span).lastPosition, checkpoint.position)
     } catch {
