@@ -23,6 +23,9 @@ public struct Publication: Sendable {
   /// Whether nothing has been folded in, and no entry has to be moved.
   public var isEmpty: Bool { checkpoints.isEmpty && overtaken.isEmpty }
 
+  /// Makes room for so many snapshots in all.
+  public mutating func reserveCapacity(_ sessions: Int) { snapshots.reserveCapacity(sessions) }
+
   /// Takes in the newest snapshot of a session.
   public mutating func setSnapshot(_ snapshot: [UInt8], of key: SessionKey) {
     byteCount += snapshot.count

@@ -8,29 +8,26 @@ struct RequestHeaders {
   var ifNoneMatch: Precondition.Versions?
   var idempotencyKey: Fingerprint?
   /// `If-Match` and `If-None-Match` as sent: they belong to what makes a request the same as another.
-  private var conditions: [UInt8] = []
+  private let conditions: (ifMatch: String?, ifNoneMatch: String?)
 
   /// The longest idempotency key in bytes (API contract).
   private static let maximumKeyBytes = 64
 
   /// Reads the fields of `exchange`. Throws what is wrong with one.
   init(_ exchange: HTTPExchange) throws(RequestTarget.Problem) {
-    if let value = exchange.header(.ifMatch) {
+    conditions = (exchange.header(.ifMatch), exchange.header(.ifNoneMatch))
+    if let value = conditions.ifMatch {
       guard let versions = parseEntityTags(value, weak: false) else {
         throw .invalid("If-Match: must be * or a list of entity tags such as \"4\"")
       }
       ifMatch = versions
-      conditions.append(contentsOf: value.utf8)
     }
-    conditions.append(0)
-    if let value = exchange.header(.ifNoneMatch) {
+    if let value = conditions.ifNoneMatch {
       guard let versions = parseEntityTags(value, weak: true) else {
         throw .invalid("If-None-Match: must be * or a list of entity tags such as \"4\"")
       }
       ifNoneMatch = versions
-      conditions.append(contentsOf: value.utf8)
     }
-    conditions.append(0)
     if let key = exchange.header(.idempotencyKey) {
       guard (1...Self.maximumKeyBytes).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
       else { throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes") }
@@ -48,7 +45,10 @@ struct RequestHeaders {
     }
     head.append(contentsOf: exchange.target)
     head.append(0)
-    head.append(contentsOf: conditions)
+    conditions.ifMatch?.withBytes { head.append(copying: $0) }
+    head.append(0)
+    conditions.ifNoneMatch?.withBytes { head.append(copying: $0) }
+    head.append(0)
     let body = exchange.body
     var hasher = DigestHasher()
     hasher.update(head.span)

@@ -46,6 +46,7 @@ public struct ContextChanges: Equatable, Sendable {
   public init(from old: SessionContext, to new: SessionContext) {
     self.init()
     for field in Field.allCases where !old[field].isIdentical(to: new[field]) {
+      if fields.isEmpty { fields.reserveCapacity(Field.allCases.count) }
       fields.append(FieldChange(field: field, value: new[field]))
     }
     if old.attributes != new.attributes { attributes = .replaced(new.attributes) }

@@ -28,7 +28,9 @@ final class CommandQueue: Sendable {
   func takeAll(waitingMilliseconds milliseconds: Int) -> [PendingCommand]? {
     let taken = state.wait(milliseconds: milliseconds) { state -> [PendingCommand]?? in
       if !state.waiting.isEmpty {
+        // About as many wait the next time.
         var taken: [PendingCommand] = []
+        taken.reserveCapacity(state.waiting.count)
         swap(&taken, &state.waiting)
         return .some(taken)
       }

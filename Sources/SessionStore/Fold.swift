@@ -15,20 +15,24 @@ package struct Fold {
   private(set) var checkpoints: [TenantID: Checkpoint] = [:]
   private var trail = Trail()
 
-  /// A fold over the states that `current` knows.
-  package init(over current: @escaping (SessionKey) throws(ProjectionsError) -> Session?) {
+  /// A fold over the states that `current` knows, with room for so many of them.
+  package init(
+    over current: @escaping (SessionKey) throws(ProjectionsError) -> Session?, expecting sessions: Int = 0
+  ) {
     self.current = current
+    slots.reserveCapacity(sessions)
   }
 
-  /// The place of a session's state: looked up once for each event, and changed where it is.
+  /// The place of a session's state: looked up once for each event, and changed where it is. Only the fold changes it, which
+  /// is one thread's, so that the runtime needn't look for other accesses at each one.
   final class Slot {
     fileprivate let key: SessionKey
     fileprivate let session: SessionID
     /// The state after the events folded so far.
-    fileprivate(set) var state: Session?
+    @safe @exclusivity(unchecked) fileprivate(set) var state: Session?
     /// Whether the session counts as open: begun and, as far as events tell, neither ended nor expired.
-    fileprivate var isOpen: Bool
-    fileprivate var isChanged = false
+    @safe @exclusivity(unchecked) fileprivate var isOpen: Bool
+    @safe @exclusivity(unchecked) fileprivate var isChanged = false
 
     /// Whether the state is already the fold up to `position` or further, by a flush that was stopped.
     fileprivate func holds(_ position: UInt64) -> Bool { state.map { $0.lastPosition >= position } ?? false }
@@ -137,6 +141,7 @@ package struct Fold {
 
   /// What the fold changes in the projections.
   package consuming func finish() -> Publication {
+    publication.reserveCapacity(slots.count)
     for (key, slot) in slots where slot.isChanged {
       guard let state = slot.state else { continue }
       publication.setSnapshot(SnapshotRecord.encode(state, key: key.bytes.span), of: key)

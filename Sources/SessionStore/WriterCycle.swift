@@ -43,7 +43,7 @@ struct WriterCycle {
   mutating func run(_ batch: [PendingCommand], rules: DecisionRules) throws(StoreError) -> [CommandOutcome] {
     while true {
       // 1. Decide each command in the state that the ones before it lead to; encode the events of accepted ones.
-      var draft = Draft(self, at: now(), by: rules)
+      var draft = Draft(self, of: batch.count, at: now(), by: rules)
       for pending in batch { draft.take(pending) }
       guard !draft.records.isEmpty else { return draft.outcomes }
       // 2. Make the events durable, and the erasures with them: all or none.
@@ -85,11 +85,13 @@ struct WriterCycle {
     var erased: [LogPlace] = []
     var outcomes: [CommandOutcome] = []
 
-    init(_ cycle: WriterCycle, at time: Instant, by rules: DecisionRules) {
+    init(_ cycle: WriterCycle, of count: Int, at time: Instant, by rules: DecisionRules) {
       self.cycle = cycle
       self.rules = rules
       self.time = time
-      fold = Fold(over: cycle.snapshots.session)
+      fold = Fold(over: cycle.snapshots.session, expecting: count)
+      records.reserveCapacity(count)
+      outcomes.reserveCapacity(count)
     }
 
     mutating func take(_ pending: PendingCommand) {

@@ -13,6 +13,17 @@ import TestSupport
     #expect(SessionID(valid: composed) != SessionID(valid: decomposed))
   }
 
+  @Test("ids whose accents come in another order are different sessions, however long they are", arguments: [0, 1, 40])
+  func orderedAccents(padding: Int) {
+    // Canonically equivalent, and of the same length in bytes.
+    let (above, below) = ("\u{301}", "\u{323}")
+    let prefix = String(repeating: "x", count: padding)
+    let (left, right) = (prefix + "a" + above + below, prefix + "a" + below + above)
+    #expect(left == right && left.utf8.count == right.utf8.count)
+    #expect(SessionID(valid: left) != SessionID(valid: right))
+    #expect(SessionID(valid: left) == SessionID(valid: prefix + "a" + above + below))
+  }
+
   @Test("attributes whose names differ in bytes are different ones")
   func attributes() {
     var context = SessionContext([:], attributes: [Attribute(composed, "1")])
