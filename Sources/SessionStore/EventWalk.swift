@@ -179,8 +179,10 @@ public struct EventWalk {
     }
   }
 
+  /// What the index of customers knows, and up to where; nothing when that can't be told, or isn't of this log.
   private func indexedCarriers(of customer: String, in tenant: TenantID) -> (Set<SessionID>, UInt64) {
     guard let projections = reader.projections, let view = try? projections.view(),
+      let isOfLog = try? view.isOf(reader.log, tenant), isOfLog,
       let checkpoint = try? view.checkpoint(of: tenant),
       let sessions = try? view.sessions(of: customer, in: tenant, limit: .max)
     else { return ([], 0) }

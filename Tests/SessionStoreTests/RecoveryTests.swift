@@ -139,6 +139,33 @@ import TestSupport
     #expect(test.notices.first == "the projections don't fit the log and are built anew from it")
   }
 
+  @Test("who carries a customer isn't taken from projections of a log that went on otherwise")
+  func forkedCustomers() throws {
+    let folder = try TemporaryFolder()
+    let clock = TestClock()
+    func logIn(_ session: String) throws {
+      let changes = ContextChanges(fields: [.init(field: .customerID, value: "c1")])
+      try TestStore(folder, clock: clock).send(Command(session, .patch(changes), naming: 1))
+    }
+    do { fill(try TestStore(folder, clock: clock), rounds: 1) }
+    try TemporaryFolder.copy(folder("log"), to: folder("backup"))
+    try logIn("s1")
+    try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
+    try TemporaryFolder.copy(folder("backup"), to: folder("log"))
+    try Files.removeDirectory(folder("projections"))
+    try logIn("s2")
+    try TemporaryFolder.copy(folder("ahead"), to: folder("projections"))
+    let reader = try StoreReader(directory: DataDirectory(folder.path), options: TestStore.environment)
+    var selection = EventSelection()
+    selection.customer = "c1"
+    var walk = try EventWalk(reader, selection)
+    var sessions: [String] = []
+    try walk.run { (_, item) throws(StoreError) in
+      if case .event(let recorded) = item { sessions.append(recorded.event.sessionID.description) }
+    }
+    #expect(sessions == ["s2", "s2"])
+  }
+
   @Test("damaged projections files are no reason not to start", arguments: [0, 1, 4096, 40_000])
   func garbage(_ bytes: Int) throws {
     let (folder, before, _) = try crashed(rounds: 2, more: 1)
