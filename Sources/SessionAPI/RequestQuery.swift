@@ -42,9 +42,7 @@ struct RequestQuery: Equatable {
   /// A customer's id, nil when the parameter isn't there. Throws when it can't be one.
   func customer() throws(RequestTarget.Problem) -> String? {
     guard let text = text("customerId") else { return nil }
-    guard (1...200).contains(text.utf8.count), !text.containsControlCharacter else {
-      throw .invalid("customerId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
-    }
+    guard text.isName else { throw .noName("customerId") }
     return text
   }
 

@@ -13,6 +13,11 @@ struct RequestTarget {
     case noSuchResource
     /// A part of the path or query breaks a rule, in words.
     case invalid(String)
+
+    /// What stands for `part` can't be a name.
+    static func noName(_ part: String) -> Problem {
+      .invalid("\(part): must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
+    }
   }
 }
 
@@ -48,7 +53,7 @@ extension RequestTarget {
   private static func contextRoute(_ parts: inout PathParts) throws(Problem) -> Route {
     guard let part = parts.next() else { throw .noSuchResource }
     guard let id = percentDecodedBytes(parts.target[part]).flatMap({ SessionID(utf8: $0) }) else {
-      throw .invalid("sessionId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
+      throw .noName("sessionId")
     }
     if parts.isAtEnd { return .context(id) }
     if parts.ends(with: "attributes") { return .attributes(id) }
@@ -68,11 +73,7 @@ extension RequestTarget {
   /// The last part of a path, which names an attribute.
   private static func attributeName(_ parts: inout PathParts) throws(Problem) -> String {
     guard let part = parts.next(), parts.isAtEnd else { throw .noSuchResource }
-    guard let name = percentDecoded(parts.target[part]), (1...200).contains(name.utf8.count),
-      !name.containsControlCharacter
-    else {
-      throw .invalid("attributeName: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
-    }
+    guard let name = percentDecoded(parts.target[part]), name.isName else { throw .noName("attributeName") }
     return name
   }
 }

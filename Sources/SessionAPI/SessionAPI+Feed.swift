@@ -105,9 +105,7 @@ extension SessionAPI {
       let kind = query.text("type").map { Event.Kind(name: $0) }
       if case .some(nil) = kind { throw .invalid("type: must be an event's type such as session.patched.v1") }
       let session = query.text("sessionId").map { SessionID($0) }
-      if case .some(nil) = session {
-        throw .invalid("sessionId: must be 1 to 200 bytes of URL-encoded UTF-8 without control characters")
-      }
+      if case .some(nil) = session { throw .noName("sessionId") }
       return (kind ?? nil, session ?? nil, try query.customer())
     }
     return try look { () throws(StoreError) in

@@ -44,22 +44,19 @@ public struct AuthorizedTenant: Hashable, Sendable {
 
 /// The name of a session within its tenant: 1 to 200 bytes of UTF-8 without control characters (API contract).
 public struct SessionID: Hashable, Sendable, CustomStringConvertible {
-  /// The longest allowed name in bytes.
-  public static let maximumBytes = 200
-
   /// The name as text.
   public let description: String
 
   /// The session of that name, or nil when it is empty, too long or holds a control character.
   public init?(_ name: String) {
-    guard (1...Self.maximumBytes).contains(name.utf8.count), !name.containsControlCharacter else { return nil }
+    guard name.isName else { return nil }
     description = name
   }
 
   /// The session whose name is those bytes, or nil when they aren't UTF-8 or the name is not well-formed.
   public init?(utf8 name: ArraySlice<UInt8>) {
-    guard (1...Self.maximumBytes).contains(name.count) else { return nil }
-    for byte in name where byte < 0x20 || byte == 0x7f { return nil }
+    guard String.nameBytes.contains(name.count) else { return nil }
+    for byte in name where byte.isControlCharacter { return nil }
     guard let text = try? UTF8Span(validating: name.span) else { return nil }
     description = String(copying: text)
   }
@@ -71,10 +68,17 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension String {
-  /// Whether the text holds a character below U+0020 or U+007F, which no name may.
-  public var containsControlCharacter: Bool {
-    utf8.contains { $0 < 0x20 || $0 == 0x7f }
-  }
+  /// How many bytes the name of a session, a customer or an attribute may have.
+  fileprivate static let nameBytes = 1...200
+
+  /// Whether the text can be the name of a session, a customer or an attribute: 1 to 200 bytes without control characters
+  /// (API contract).
+  public var isName: Bool { Self.nameBytes.contains(utf8.count) && !utf8.contains { $0.isControlCharacter } }
+}
+
+extension UInt8 {
+  /// Whether the byte is a character below U+0020, or U+007F.
+  fileprivate var isControlCharacter: Bool { self < 0x20 || self == 0x7f }
 }
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, without leap seconds.

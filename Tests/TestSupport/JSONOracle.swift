@@ -224,7 +224,8 @@ extension JSONOracle {
   }
 
   private static func isText(_ text: String, _ limits: BodyLimits) -> Bool {
-    (1...limits.maximumTextBytes).contains(text.utf8.count) && !text.containsControlCharacter
+    (1...limits.maximumTextBytes).contains(text.utf8.count)
+      && !text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f }
   }
 
   private static func isWellFormed(_ text: String, _ field: Field) -> Bool {
