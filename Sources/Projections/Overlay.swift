@@ -1,3 +1,4 @@
+internal import EventLog
 internal import Platform
 public import SessionModel
 internal import Synchronization
@@ -15,6 +16,8 @@ public final class Overlay: Sendable {
     var activeSince: UInt64 = 0
     var flushingSince: UInt64 = 0
     var isClosed = false
+    /// The position up to which readers find each tenant's events folded in.
+    var shown: [TenantID: UInt64] = [:]
   }
 
   private let state = Monitor(State())
@@ -50,8 +53,20 @@ public final class Overlay: Sendable {
     state.signal { state in
       if state.active.isEmpty { state.activeSince = monotonicNanoseconds() }
       state.active.merge(publication)
+      Self.show(publication.checkpoints, in: &state)
       isOccupied.store(true, ordering: .sequentiallyConsistent)
     }
+  }
+
+  /// How far the events of `tenant`'s log can be seen in snapshots; 0 when none can. The log itself is ahead of that between
+  /// a commit and its publication.
+  public func shownPosition(of tenant: TenantID) -> UInt64 { state.withLock { $0.shown[tenant] ?? 0 } }
+
+  /// Takes in how far the projections were when they were opened.
+  public func show(_ checkpoints: [TenantID: Checkpoint]) { state.withLock { Self.show(checkpoints, in: &$0) } }
+
+  private static func show(_ checkpoints: [TenantID: Checkpoint], in state: inout State) {
+    for (tenant, checkpoint) in checkpoints { state.shown[tenant] = checkpoint.tail.position }
   }
 
   /// Has the next flush move the entries of those sessions in the index of activity to where they are due again. Nothing

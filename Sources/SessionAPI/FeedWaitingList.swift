@@ -110,8 +110,7 @@ final class FeedWaitingList: Sendable {
 
   private func end(of tenant: AuthorizedTenant, _ ends: inout [TenantID: UInt64]) -> UInt64 {
     if let end = ends[tenant.id] { return end }
-    // A log that can't be read has its feeds woken, which come upon the error themselves.
-    let end = (try? store.lastPosition(of: tenant)) ?? .max
+    let end = store.lastPosition(of: tenant)
     ends[tenant.id] = end
     return end
   }

@@ -6,7 +6,7 @@ internal import SessionStore
 extension SessionAPI {
   /// `GET /events`: the tenant's events in order, in the form that the client accepts.
   func feed(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
-    switch FeedFormat(accepted: request.exchange.header(.accept)) {
+    switch FeedFormat(accepted: request.exchange.headerList(.accept)) {
     case .page?: return try feedPage(request)
     case .lines?: return try feedLines(request)
     case .live?: return try liveFeed(request)
@@ -92,7 +92,7 @@ extension SessionAPI {
   /// The position of the tenant's last event. A feed that would begin behind it can't be what the client means: it has
   /// the position from another log, or from this one before it was restored to an earlier state.
   private func feedEnd(_ request: AuditRequest, after: UInt64, _ name: String) throws(AuditProblem) -> UInt64 {
-    let last = try look { () throws(StoreError) in try store.lastPosition(of: request.tenant) }
+    let last = store.lastPosition(of: request.tenant)
     guard after <= last else {
       throw .request(.invalid("\(name): position \(after) lies behind the log's end, \(last)"))
     }

@@ -27,6 +27,43 @@ public struct DataDirectory: Sendable {
       "another sessiond serves the data directory \(path); stop it or choose another one with --data-dir")
   }
 
+  /// Throws when the log is gone although there are projections that were folded from one. A new log in its place would be
+  /// an empty store, to which the only witness of the old one wouldn't fit.
+  func refuseLostLog() throws(StoreError) {
+    guard try !Self.holds(log + "/data.mdb"), try Self.holds(projections + "/data.mdb") else { return }
+    throw .directory(
+      "the log \(log) is missing, but projections of a store are there: mount or restore it (sessionctl restore), or "
+        + "remove the folder projections/ to begin a new store")
+  }
+
+  /// Removes what a rebuild or a restore has left that was stopped: whole copies of what the store holds. Call it with the
+  /// folder claimed and a store in it, so that neither is under way.
+  func removeLeftovers() throws(StoreError) {
+    do throws(SystemError) {
+      for name in try Files.names(in: path) where Self.isLeftover(name) { try Files.removeDirectory(path + "/" + name) }
+    } catch {
+      throw .directory("what an earlier rebuild or restore left can't be removed: \(error)")
+    }
+  }
+
+  private static func isLeftover(_ name: String) -> Bool {
+    var parts = name.split(separator: ".", omittingEmptySubsequences: false)[...]
+    guard let environment = parts.popFirst(), ["log", "projections"].contains(environment) else { return false }
+    return !parts.isEmpty && parts.allSatisfy { ["new", "old", "compact", "restoring"].contains($0) }
+  }
+
+  /// Gives all that this process has made in the folder to whom the folder belongs: root may have been at work, and the
+  /// daemon must be able to open it.
+  func giveToOwner() throws(StoreError) {
+    do throws(SystemError) {
+      for folder in [path, log, projections] where try Files.exists(folder) {
+        try Files.giveOwner(of: path, to: folder)
+      }
+    } catch {
+      throw .directory("the store can't be given to the owner of \(path): \(error)")
+    }
+  }
+
   /// Whether there is something at `path`, in a data directory. Throws when that can't be told.
   static func holds(_ path: String) throws(StoreError) -> Bool {
     do throws(SystemError) {

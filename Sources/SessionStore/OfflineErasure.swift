@@ -17,6 +17,7 @@ public struct OfflineErasure: ~Copyable {
     _ directory: DataDirectory, options: Environment.Options = Environment.Options(), notice: (String) -> Void
   ) throws(StoreError) {
     let claim = try directory.claimStore()
+    try directory.removeLeftovers()
     let log: EventLog
     let writer: OfflineWriter
     do {
@@ -27,6 +28,7 @@ public struct OfflineErasure: ~Copyable {
     } catch {
       throw StoreError(error)
     }
+    try directory.giveToOwner()
     lock = claim
     self.log = log
     self.writer = writer

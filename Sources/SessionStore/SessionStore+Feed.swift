@@ -1,4 +1,5 @@
 internal import EventLog
+internal import Projections
 internal import SessionCodec
 public import SessionModel
 
@@ -20,16 +21,20 @@ extension SessionStore {
   }
 
   /// Hands the tenant's events after `position` that pass `filter` to `body`, in order, until it returns that it has
-  /// enough; looks at no more than `scanLimit` events. One short read transaction, during which `body` runs.
+  /// enough; looks at no more than `scanLimit` events, and at none that snapshots don't show yet. One short read
+  /// transaction, during which `body` runs.
   public func readEvents(
     of tenant: AuthorizedTenant, after position: UInt64, scanLimit: Int, filter: inout EventFilter,
     _ body: (RecordedEvent) -> Bool
   ) throws(StoreError) -> Reach {
+    let shown = overlay.shownPosition(of: tenant.id)
+    guard shown > position else { return Reach(position: position, isAtEnd: true) }
+    let limit = Int(min(UInt64(scanLimit), shown - position))
     do throws(EventLogError) {
       var reached = position
       var scanned = 0
       var hasEnough = false
-      let last = try log.replay(tenant.id, after: position, limit: scanLimit) { frame throws(DamagedRecord) in
+      let last = try log.replay(tenant.id, after: position, limit: limit) { frame throws(DamagedRecord) in
         // One record more than asked for tells whether the end is reached.
         guard !hasEnough else { return false }
         scanned += 1
@@ -45,12 +50,6 @@ extension SessionStore {
     }
   }
 
-  /// The position of the tenant's last event, 0 without one.
-  public func lastPosition(of tenant: AuthorizedTenant) throws(StoreError) -> UInt64 {
-    do throws(EventLogError) {
-      return try log.lastPosition(of: tenant.id)
-    } catch {
-      throw .log(error)
-    }
-  }
+  /// The position of the tenant's last event that snapshots show, 0 without one.
+  public func lastPosition(of tenant: AuthorizedTenant) -> UInt64 { overlay.shownPosition(of: tenant.id) }
 }

@@ -113,6 +113,8 @@ public final class SessionStore: Sendable {
     self.observer = observer
     self.now = now
     lock = try directory.claim()
+    try directory.refuseLostLog()
+    try directory.removeLeftovers()
     disk = DiskReserve(path: directory.path, reserveBytes: configuration.diskReserveBytes)
     maximumSessions = Atomic(configuration.rules.maximumSessions)
     queue = CommandQueue(capacity: configuration.queueCapacity)
@@ -126,6 +128,7 @@ public final class SessionStore: Sendable {
       throw StoreError(error)
     }
     (projections, overlay) = (recovered.projections, recovered.overlay)
+    overlay.show(recovered.checkpoints)
     snapshots = SnapshotReader(overlay: overlay, projections: projections)
     lookAtDisk()
     start(self, recovered.checkpoints)

@@ -22,6 +22,7 @@ public struct TenantRemoval: ~Copyable {
     _ directory: DataDirectory, options: Environment.Options = Environment.Options()
   ) throws(StoreError) {
     let claim = try directory.claimStore()
+    try directory.removeLeftovers()
     log = try Self.openLog(directory, options)
     lock = claim
     self.directory = directory
@@ -59,6 +60,7 @@ public struct TenantRemoval: ~Copyable {
       let projections =
         try DataDirectory.holds(directory.projections + "/data.mdb")
         ? try Projections(path: directory.projections, storeID: log.storeID, options: options, notice: notice) : nil
+      try directory.giveToOwner()
       return try Self.run(tenant, log, projections, progress)
     } catch {
       throw StoreError(error)

@@ -428,7 +428,7 @@ import TestSupport
       { $0.write([UInt8](repeating: 0x5a, count: 32768), to: "projections/data.mdb") }
     ),
     ("a cut page", "", { $0.write([1, 2, 3], to: "projections/data.mdb") }),
-    ("an empty file", "no format", { $0.write([], to: "projections/data.mdb") }),
+    ("an empty file", "the file is empty", { $0.write([], to: "projections/data.mdb") }),
   ]
 
   @Test("projections that can't be used are begun anew, and the notice says why", arguments: unusable.indices)

@@ -166,6 +166,38 @@ import TestSupport
     #expect(sessions == ["s2", "s2"])
   }
 
+  @Test("a log that is gone is no empty store where projections tell that there was one", arguments: [true, false])
+  func lostLog(isEmptied: Bool) throws {
+    let (folder, before, _) = try crashed(rounds: 2, more: 0)
+    try TemporaryFolder.copy(folder("log"), to: folder("kept"))
+    if isEmptied {
+      folder.write([], to: "log/data.mdb")
+    } else {
+      try Files.removeDirectory(folder("log"))
+    }
+    for _ in 0..<2 {
+      let error = #expect(throws: StoreError.self) { try TestStore(folder) }
+      #expect(
+        error?.description.contains(isEmptied ? "the file is empty" : "the log \(folder("log")) is missing") == true)
+    }
+    try TemporaryFolder.copy(folder("kept"), to: folder("log"))
+    #expect(try documents(TestStore(folder)) == before)
+  }
+
+  @Test("copies that a stopped rebuild or restore has left are removed, and nothing else is")
+  func leftovers() throws {
+    let (folder, before, _) = try crashed(rounds: 1, more: 0)
+    let leftovers = [
+      "projections.new", "projections.new.old", "projections.new.new", "projections.restoring", "log.restoring",
+      "log.compact.restoring",
+    ]
+    let others = ["logs", "log.backup", "projections-new", "other.new"]
+    for name in leftovers + others { try TemporaryFolder.copy(folder("projections"), to: folder(name)) }
+    #expect(try documents(TestStore(folder)) == before)
+    for name in leftovers { #expect(try !Files.exists(folder(name)), "\(name)") }
+    for name in others { #expect(try Files.exists(folder(name)), "\(name)") }
+  }
+
   @Test("damaged projections files are no reason not to start", arguments: [0, 1, 4096, 40_000])
   func garbage(_ bytes: Int) throws {
     let (folder, before, _) = try crashed(rounds: 2, more: 1)
