@@ -176,6 +176,27 @@ internal import Synchronization
     return unsafe body(trimmed(Span(_unsafeElements: bytes(value, length))))
   }
 
+  /// The values of all header fields of that name, in order, without blanks around them.
+  func headerValues(_ name: HTTPFieldName) -> [String] {
+    var found = (name: name, values: [String]())
+    unsafe withUnsafeMutablePointer(to: &found) { found in
+      _ = unsafe MHD_get_connection_values_n(
+        handle, .HEADER_KIND,
+        { found, _, name, nameLength, value, valueLength in
+          // `found` is the pointer passed below, which outlives this call; names are never null for headers.
+          guard let found = unsafe found?.assumingMemoryBound(to: (name: HTTPFieldName, values: [String]).self),
+            let name = unsafe name
+          else { return .NO }
+          if unsafe found.pointee.name.matches(Span(_unsafeElements: bytes(name, nameLength))) {
+            let value = unsafe Span(_unsafeElements: bytes(value ?? name, value == nil ? 0 : valueLength))
+            unsafe found.pointee.values.append(String(decoding: trimmed(value)))
+          }
+          return .YES
+        }, found)
+    }
+    return found.values
+  }
+
   /// Takes the connection out of its worker's loop while its request waits for an answer; false when nothing may wait
   /// any more. On the worker, within the library's handler call.
   func suspend() -> Bool { suspend(countedIn: core.counters.suspendedRequests) }

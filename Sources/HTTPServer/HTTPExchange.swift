@@ -83,6 +83,19 @@ internal import Synchronization
     withHeader(name) { String(decoding: $0) }
   }
 
+  /// The values of all header fields of that name as one list, nil without one: several lines mean the same as one with
+  /// commas between their values (RFC 9110, section 5.3). For fields whose values are lists.
+  public func headerList(_ name: HTTPFieldName) -> String? {
+    guard var list = header(name) else { return nil }
+    if let connection {
+      for value in connection.headerValues(name).dropFirst() { list += ", " + value }
+    } else if let local {
+      let values = local.headers.filter { $0.name.withBytes { name.matches($0) } }
+      for (_, value) in values.dropFirst() { list += ", " + value.withBytes { String(decoding: trimmed($0)) } }
+    }
+    return list
+  }
+
   /// Calls `body` with the value of the first header field of that name, without blanks around it; nil without one.
   /// Allocates nothing. Header fields can be read until `suspend` or `respond`.
   public func withHeader<Result>(_ name: HTTPFieldName, _ body: (Span<UInt8>) -> Result) -> Result? {

@@ -24,6 +24,9 @@ public struct HTTPServerConfiguration: Sendable {
   /// Seconds that requests in flight have to end when the server stops.
   public var drainTimeoutSeconds = 10.0
 
+  /// Fields of the handler's that may stand only once in a request, at most 16; a second one is answered 400.
+  public var singleFields: [HTTPFieldName] = []
+
   /// The defaults.
   public init() {}
 
@@ -43,6 +46,9 @@ public struct HTTPServerConfiguration: Sendable {
     ]
     for (name, value, low, high) in counts where value < low || value > high {
       return "\(name) is \(value); it must be from \(low) to \(high)"
+    }
+    if singleFields.count > RequestGate.maximumSingleFields {
+      return "singleFields names \(singleFields.count) fields; it may name \(RequestGate.maximumSingleFields)"
     }
     let durations = [
       ("headerTimeoutSeconds", headerTimeoutSeconds), ("bodyTimeoutSeconds", bodyTimeoutSeconds),

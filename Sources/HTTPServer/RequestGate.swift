@@ -18,14 +18,20 @@ internal import Platform
 
   /// Fields that may stand only once.
   private struct Singletons: OptionSet {
-    var rawValue: UInt8
+    var rawValue: UInt32
     static let contentLength = Singletons(rawValue: 1)
     static let transferEncoding = Singletons(rawValue: 2)
     static let host = Singletons(rawValue: 4)
     static let authorization = Singletons(rawValue: 8)
     static let contentType = Singletons(rawValue: 16)
     static let expect = Singletons(rawValue: 32)
+
+    /// The one of that number among those that the handler names.
+    static func ofHandler(_ number: Int) -> Singletons { Singletons(rawValue: 1 << UInt32(16 + number)) }
   }
+
+  /// How many fields the handler may name that may stand only once.
+  static let maximumSingleFields = 16
 
   /// The refusal, once there is one.
   private(set) var refusal: Refusal?
@@ -34,6 +40,7 @@ internal import Platform
   /// Where the next line must begin.
   private var expected: UnsafePointer<CChar>
   private var seen: Singletons = []
+  private let singleFields: [HTTPFieldName]
 
   /// Examines the header of the request that the library just received.
   ///
@@ -43,6 +50,7 @@ internal import Platform
     version: UnsafePointer<CChar>, limits: HTTPServerConfiguration
   ) {
     unsafe expected = version
+    singleFields = limits.singleFields
     unsafe examine(
       connection, method: method, uri: uri, target: target, version: version, limits: limits,
       headerBytes: cmhd_header_size(connection))
@@ -164,7 +172,11 @@ internal import Platform
       guard once(.transferEncoding, "Transfer-Encoding") else { return false }
       guard HTTPFieldName("chunked").matches(value) else { return fail("Transfer-Encoding must be exactly `chunked`") }
       return true
-    default: return true
+    default:
+      for number in singleFields.indices where singleFields[number].matches(name) {
+        return once(.ofHandler(number), singleFields[number].text)
+      }
+      return true
     }
   }
 

@@ -23,13 +23,11 @@ func parseEntityTags(_ value: String, weak: Bool) -> Precondition.Versions? {
   var rest = Substring(value)
   var isFirst = true
   while true {
-    rest = rest.drop { $0 == " " || $0 == "\t" }
+    // RFC 9110, 5.6.1.2: empty elements are ignored.
+    let gap = rest.prefix { $0 == " " || $0 == "\t" || $0 == "," }
+    rest = rest[gap.endIndex...]
     if rest.isEmpty { return isFirst ? nil : .oneOf(versions) }
-    if !isFirst {
-      guard rest.first == "," else { return nil }
-      rest = rest.dropFirst().drop { $0 == " " || $0 == "\t" || $0 == "," }
-      if rest.isEmpty { return .oneOf(versions) }
-    }
+    guard isFirst || gap.contains(",") else { return nil }
     isFirst = false
     let isWeak = rest.hasPrefix("W/")
     if isWeak { rest = rest.dropFirst(2) }

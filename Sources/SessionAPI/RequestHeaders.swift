@@ -15,7 +15,7 @@ struct RequestHeaders {
 
   /// Reads the fields of `exchange`. Throws what is wrong with one.
   init(_ exchange: HTTPExchange) throws(RequestTarget.Problem) {
-    conditions = (exchange.header(.ifMatch), exchange.header(.ifNoneMatch))
+    conditions = (exchange.headerList(.ifMatch), exchange.headerList(.ifNoneMatch))
     if let value = conditions.ifMatch {
       guard let versions = parseEntityTags(value, weak: false) else {
         throw .invalid("If-Match: must be * or a list of entity tags such as \"4\"")

@@ -6,7 +6,7 @@ extension SessionAPI {
   /// Answers with the session's document, or with 304 when the caller has it already.
   func read(_ request: APIRequest) {
     var known: Precondition.Versions?
-    if let value = request.exchange.header(.ifNoneMatch) {
+    if let value = request.exchange.headerList(.ifNoneMatch) {
       guard let versions = parseEntityTags(value, weak: true) else {
         let detail = "If-None-Match: must be * or a list of entity tags such as \"4\""
         return request.responder.respond(AnswerFactory.answer(RequestTarget.Problem.invalid(detail)))

@@ -28,6 +28,10 @@ public final class SessionAPI: HTTPHandler {
     public init() {}
   }
 
+  /// The header fields that may stand only once in a request, since each says one thing: to take one of two would be a
+  /// guess.
+  public static let singleFields: [HTTPFieldName] = [.idempotencyKey, .lastEventID, "saas-token", "session-id"]
+
   let store: SessionStore
   let configuration: Configuration
   let authorizer: Authorizer

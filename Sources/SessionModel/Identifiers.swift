@@ -69,7 +69,7 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible {
 
 extension String {
   /// How many bytes the name of a session, a customer or an attribute may have.
-  fileprivate static let nameBytes = 1...200
+  public static let nameBytes = 1...200
 
   /// Whether the text can be the name of a session, a customer or an attribute: 1 to 200 bytes without control characters
   /// (API contract).

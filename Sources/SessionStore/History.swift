@@ -110,13 +110,17 @@ struct History {
     }
   }
 
-  /// The position of the newest event before `version` of the life of the session's event at `from`, 0 without one.
+  /// The position of the newest event before `version` of the life of the session's event at `from`, 0 without one. Before
+  /// the first version come the events of the lives before.
   func position(before version: UInt32, from: UInt64) throws(EventLogError) -> UInt64 {
     var found: UInt64 = 0
+    var life: UInt32?
     var next = from
     while next > 0 && found == 0 {
       next = try log.walk(tenant, from: next, limit: Self.chunk) { frame in
-        if frame.version < version { found = frame.position }
+        let last = life ?? frame.life
+        life = last
+        if frame.version < version || frame.life < last { found = frame.position }
         return found == 0
       }
     }

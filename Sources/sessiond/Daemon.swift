@@ -138,7 +138,9 @@ struct Daemon {
   private func makeServer(
     _ addresses: [ListenAddress], inherited: [Int32], handler: any HTTPHandler
   ) throws(HTTPServerError) -> HTTPServer {
-    try HTTPServer(listeners: addresses, inherited: inherited, configuration: settings.server, handler: handler) {
+    var configuration = settings.server
+    configuration.singleFields = SessionAPI.singleFields
+    return try HTTPServer(listeners: addresses, inherited: inherited, configuration: configuration, handler: handler) {
       [log] in log(.warning, $0)
     }
   }

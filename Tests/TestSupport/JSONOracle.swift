@@ -193,12 +193,14 @@ extension JSONOracle {
       switch (name, value.kind) {
       case ("sessionId", .null): body.sessionID = nil
       case ("sessionId", .string(let text)):
-        guard isText(text, limits) else { return nil }
+        guard isText(text, maximumBytes: 200) else { return nil }
         body.sessionID = text
       case ("context", .null): body.changes.attributes = .replaced([])
       case ("context", .object(let members)):
         guard members.count <= limits.maximumAttributes,
-          members.allSatisfy({ isText($0.name, limits) && $0.value.raw.count <= limits.maximumAttributeBytes })
+          members.allSatisfy({
+            isText($0.name, maximumBytes: limits.maximumTextBytes) && $0.value.raw.count <= limits.maximumAttributeBytes
+          })
         else { return nil }
         body.changes.attributes = .replaced(members.map { Attribute(name: $0.name, value: Array($0.value.raw)) })
       case ("metadata", .null): break
@@ -214,7 +216,7 @@ extension JSONOracle {
         switch value.kind {
         case .null: body.changes.fields.append(.init(field: field, value: nil))
         case .string(let text):
-          guard isText(text, limits), isWellFormed(text, field) else { return nil }
+          guard isText(text, maximumBytes: limits.maximumTextBytes), isWellFormed(text, field) else { return nil }
           body.changes.fields.append(.init(field: field, value: text))
         default: return nil
         }
@@ -223,8 +225,8 @@ extension JSONOracle {
     return body
   }
 
-  private static func isText(_ text: String, _ limits: BodyLimits) -> Bool {
-    (1...limits.maximumTextBytes).contains(text.utf8.count)
+  private static func isText(_ text: String, maximumBytes: Int) -> Bool {
+    (1...maximumBytes).contains(text.utf8.count)
       && !text.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f }
   }
 

@@ -146,7 +146,7 @@ class TestGet:
 class TestConditionalGet:
     @pytest.mark.parametrize(
         "value",
-        ['"2"', 'W/"2"', '"1", "2"', '"x","2","y"', ' "7" ,W/"2"', '"7",, "2"', "*", '"a,b", "2"'],
+        ['"2"', 'W/"2"', '"1", "2"', '"x","2","y"', ' "7" ,W/"2"', '"7",, "2"', ', "2"', "*", '"a,b", "2"'],
     )
     def test_answers_304_when_the_version_is_known(self, daemon, path, value):
         create(daemon, path)
@@ -165,6 +165,50 @@ class TestConditionalGet:
 
     def test_has_no_effect_on_an_unknown_session(self, daemon, session, path):
         check_not_found(daemon.request("GET", path, headers={"If-None-Match": "*"}), session)
+
+
+class TestFieldLines:
+    """Several header lines of one name: a list goes on in the next line (RFC 9110, 5.3); what is no list stands once."""
+
+    def ask(self, daemon, method: str, path: str, *lines: str, body: bytes = b""):
+        head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(body)}\r\n" + "".join(f"{line}\r\n" for line in lines)
+        with daemon.wire() as wire:
+            return wire.exchange(head.encode() + b"\r\n" + body, method)
+
+    def test_a_known_version_may_stand_in_any_line(self, daemon, path):
+        create(daemon, path)
+        lines = ['If-None-Match: "9", "8"', "If-None-Match: ", 'if-none-match:  W/"1" ']
+        assert self.ask(daemon, "GET", path, *lines).status == 304
+        assert self.ask(daemon, "GET", path, *lines[:2]).status == 200
+        assert self.ask(daemon, "GET", path, lines[0], "If-None-Match: junk").status == 400
+
+    def test_no_line_of_a_condition_is_passed_over(self, daemon, path):
+        create(daemon, path)
+        attribute = b'{"key":"a","value":1}'
+        path_of_attributes = path + "/attributes"
+        for lines, status in (
+            (('If-None-Match: "9"', 'If-None-Match: "1"'), 412),
+            (('If-Match: "9"', 'If-Match: "8"'), 412),
+            (('If-Match: "9"', 'If-Match: "1"'), 204),
+        ):
+            answer = self.ask(daemon, "POST", path_of_attributes, *lines, body=attribute)
+            assert answer.status == status, (lines, answer)
+        # `*` stands alone.
+        assert self.ask(daemon, "DELETE", path, 'If-None-Match: "9"', "If-None-Match: *").status == 400
+        assert version(daemon, path) == 2
+
+    def test_accepted_types_may_stand_in_any_line(self, daemon):
+        events = "/session-context/acme/events"
+        assert self.ask(daemon, "GET", events, "Accept: text/html", "Accept: application/json").status == 200
+        assert self.ask(daemon, "GET", events, "Accept: text/html", "Accept: text/plain").status == 406
+
+    @pytest.mark.parametrize("name", ["Idempotency-Key", "saas-token", "session-id", "Last-Event-ID"])
+    def test_what_says_one_thing_stands_once(self, daemon, path, name):
+        answer = self.ask(daemon, "PUT", path + "?upsert=true", f"{name}: 1", f"{name.lower()}: 2", body=b"{}")
+        assert answer.status == 400
+        assert f"{name} must stand only once" in answer.json()["message"]
+        assert daemon.request("GET", path).status == 404
 
 
 class TestHead:

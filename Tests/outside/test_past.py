@@ -49,3 +49,23 @@ def test_an_answer_about_this_moment_stays(new_daemon):
     for path, position, body in told:
         answer = daemon.request("GET", path)
         assert (answer.headers["sessiond-position"], answer.body) == (position, body), path
+
+
+def test_before_the_first_version_come_the_lives_before(new_daemon):
+    daemon = new_daemon().start()
+    path = path_of("s1")
+    attributes = path_of("s1", "attributes")
+    for key in ("a", "b"):
+        assert daemon.request("PUT", path + "?upsert=true", {}).status == 204
+        assert daemon.request("POST", attributes, {"key": key, "value": 1}).status == 204
+        assert daemon.request("POST", "/session-context/acme/erasures", {"sessionId": "s1"}).status == 200
+    assert daemon.request("PUT", path + "?upsert=true", {}).status == 204
+    assert daemon.request("POST", attributes, {"key": "c", "value": 1}).status == 204
+
+    def positions(query: str) -> list[int]:
+        return [event["position"] for event in daemon.request("GET", path + "/events" + query).json()["events"]]
+
+    assert positions("") == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert positions("?before=2") == [7, 6, 5, 4, 3, 2, 1]
+    assert positions("?before=1") == [6, 5, 4, 3, 2, 1]
+    assert positions("?before=1&limit=2") == [6, 5]

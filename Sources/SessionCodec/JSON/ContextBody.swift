@@ -41,7 +41,8 @@ public func readContextBody(_ body: Span<UInt8>, limits: BodyLimits = BodyLimits
       }
       switch member.name {
       case "sessionId":
-        result.sessionID = reader.text(member, field: "sessionId")
+        // As long as in a path, since documents are sent back whole.
+        result.sessionID = reader.text(member, field: "sessionId", maximumBytes: String.nameBytes.upperBound)
       case "context":
         reader.requireObject(member, field: "context")
         attributes = []

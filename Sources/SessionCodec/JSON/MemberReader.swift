@@ -35,12 +35,14 @@ struct MemberReader {
   }
 
   /// The text of a field without a form of its own, nil for null and for one that is refused.
-  mutating func text(_ member: JSONMember, field: String) -> String? {
+  ///
+  /// - Parameter maximumBytes: how long it may be, where that isn't the limit of texts.
+  mutating func text(_ member: JSONMember, field: String, maximumBytes: Int? = nil) -> String? {
     switch member.kind {
     case .null:
       return nil
     case .string:
-      guard isText(member.text, field: field) else { return nil }
+      guard isText(member.text, field: field, maximumBytes: maximumBytes ?? limits.maximumTextBytes) else { return nil }
       return member.textString
     default:
       refuse(field, "must be a string or null, not \(member.kind.description)")
@@ -55,9 +57,10 @@ struct MemberReader {
       return nil
     }
     // The field is only named when something is wrong with it, which costs less than naming each.
-    guard isName(member.name), member.raw.count <= limits.maximumAttributeBytes else {
+    guard isName(member.name, maximumBytes: limits.maximumTextBytes), member.raw.count <= limits.maximumAttributeBytes
+    else {
       let field = "context.\(abridged(member.nameString))"
-      if isText(member.name, field: field) { _ = value(member, field: field) }
+      if isText(member.name, field: field, maximumBytes: limits.maximumTextBytes) { _ = value(member, field: field) }
       return nil
     }
     return Attribute(name: member.nameString, value: Array(copying: member.raw))
@@ -102,21 +105,21 @@ struct MemberReader {
     refuse(field, "must be an object or null, not \(member.kind.description)")
   }
 
-  private func isName(_ text: Span<UInt8>) -> Bool {
-    (1...limits.maximumTextBytes).contains(text.count) && !text.holdsControlCharacter
-  }
-
-  private mutating func isText(_ text: Span<UInt8>, field: String) -> Bool {
-    if isName(text) { return true }
+  private mutating func isText(_ text: Span<UInt8>, field: String, maximumBytes: Int) -> Bool {
+    if isName(text, maximumBytes: maximumBytes) { return true }
     if text.isEmpty {
       refuse(field, "must not be empty")
-    } else if text.count > limits.maximumTextBytes {
-      refuse(field, "is \(text.count) bytes long; at most \(limits.maximumTextBytes) are allowed")
+    } else if text.count > maximumBytes {
+      refuse(field, "is \(text.count) bytes long; at most \(maximumBytes) are allowed")
     } else {
       refuse(field, "holds a control character")
     }
     return false
   }
+}
+
+private func isName(_ text: Span<UInt8>, maximumBytes: Int) -> Bool {
+  (1...maximumBytes).contains(text.count) && !text.holdsControlCharacter
 }
 
 extension Field {
