@@ -28,6 +28,10 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether the disk, or what may be used of it, is full.
   public var isDiskFull: Bool { code == 28 || code == 122 || code == MDB_MAP_FULL }
 
+  /// Whether the environment has grown to its map. LMDB tells so before it writes anything: the transaction is undone, and
+  /// reads go on.
+  public var isMapFull: Bool { code == MDB_MAP_FULL }
+
   /// Whether LMDB found its own pages damaged, or lacks something that must be there, such as a table.
   public var isDamage: Bool {
     code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID || code == MDB_NOTFOUND

@@ -90,13 +90,17 @@ public final class Overlay: Sendable {
   /// Whether there is enough to flush without waiting for more.
   public var isHalfFull: Bool { state.withLock { $0.active.byteCount >= maximumBytes / 2 } }
 
-  /// Waits until there is much to flush, or anything after `milliseconds`, and freezes it. Nil when there is nothing,
-  /// `isClosed` when no more will come.
-  func freeze(afterMilliseconds milliseconds: Int) -> (publication: Publication?, isClosed: Bool) {
+  /// Waits until there is much to flush, at most `milliseconds`. Returns whether no more will come.
+  func waitUntilDue(milliseconds: Int) -> Bool {
     _ = state.wait(milliseconds: milliseconds) { state -> Bool? in
       state.isClosed || state.active.byteCount >= maximumBytes / 2 ? true : nil
     }
-    return state.withLock { state in (Self.freeze(&state), state.isClosed) }
+    return state.withLock { $0.isClosed }
+  }
+
+  /// Waits until no more will come, at most `milliseconds`.
+  func waitUntilClosed(milliseconds: Int) {
+    _ = state.wait(milliseconds: milliseconds) { $0.isClosed ? true : nil }
   }
 
   /// Freezes what there is, for a flush. It stays visible until ``dropFlushed()``.

@@ -21,10 +21,19 @@ public struct Projector: Sendable {
 
   /// Flushes whenever half of the overlay is used, or `intervalMilliseconds` have passed, until the overlay is closed;
   /// then once more. `progress` is called after each round. Throws when a flush fails.
-  public func run(intervalMilliseconds: Int, progress: () -> Void) throws(ProjectionsError) {
+  ///
+  /// Nothing is flushed while there is no room on the disk for so many bytes: a failed commit would end what reads can go
+  /// on without, since the log has all of it.
+  public func run(
+    intervalMilliseconds: Int, hasRoom: (Int) -> Bool = { _ in true }, progress: () -> Void
+  ) throws(ProjectionsError) {
     while true {
-      let (frozen, isClosed) = overlay.freeze(afterMilliseconds: intervalMilliseconds)
-      try flush(frozen)
+      let isClosed = overlay.waitUntilDue(milliseconds: intervalMilliseconds)
+      if hasRoom(overlay.usage.bytes) {
+        try flush()
+      } else if !isClosed {
+        overlay.waitUntilClosed(milliseconds: 1000)
+      }
       progress()
       if isClosed { return }
     }

@@ -280,8 +280,10 @@ public final class SessionStore: Sendable {
       statistics.countBatch(batch.count, nanoseconds: monotonicNanoseconds() - started)
       for (pending, outcome) in zip(batch, outcomes) { pending.completion(outcome) }
     } catch {
+      // When the map is full, it is known that nothing of the batch was written.
+      if error.isMapFull { refuseForFullMap(error) }
       for pending in batch { pending.completion(.failed(error)) }
-      fail(error)
+      if !error.isMapFull { fail(error) }
     }
   }
 
@@ -289,6 +291,7 @@ public final class SessionStore: Sendable {
   private func waitForRoom() -> Bool {
     while true {
       if let hasRoom = overlay.waitForRoom(milliseconds: 1000) { return hasRoom }
+      if disk.isMapFull { return false }
       observer.writerAlive()
     }
   }
@@ -296,12 +299,21 @@ public final class SessionStore: Sendable {
   private func project() {
     do throws(ProjectionsError) {
       try Projector(overlay: overlay, projections: projections)
-        .run(intervalMilliseconds: configuration.flushIntervalMilliseconds) { statistics.countFlush() }
+        .run(intervalMilliseconds: configuration.flushIntervalMilliseconds, hasRoom: disk.hasRoom) {
+          statistics.countFlush()
+        }
     } catch {
-      fail(.projections(error))
+      let error = StoreError(error)
+      // What couldn't be flushed stays visible in the overlay, and the log has it.
+      if error.isMapFull { return refuseForFullMap(error) }
+      fail(error)
       // The writer must not wait for room that nobody makes.
       overlay.close()
     }
+  }
+
+  private func refuseForFullMap(_ error: StoreError) {
+    if disk.refuseForFullMap() { observer.notice("changes are refused, and reads go on: \(error)") }
   }
 
   private func maintain() {

@@ -36,6 +36,14 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Whether an environment has grown to its map. Nothing was written.
+  var isMapFull: Bool {
+    switch self {
+    case .log(.storage(let error)), .projections(.storage(let error)): error.isMapFull
+    default: false
+    }
+  }
+
   /// One line for the operator: what is wrong and what to do.
   public var description: String {
     switch self {
