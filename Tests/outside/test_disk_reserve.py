@@ -64,3 +64,36 @@ def test_changes_are_refused_before_the_disk_is_full_and_taken_again_when_there_
     assert daemon.admin("/readyz").status == 200
     assert "changes are taken again" in daemon.stderr
     assert daemon.terminate() == 0
+
+
+def test_what_cannot_be_flushed_for_want_of_room_is_read_and_flushed_when_there_is_some(new_daemon, small_disk):
+    config = {"storage": {"diskReserveBytes": 0, "flushIntervalMilliseconds": 1500}}
+    daemon = new_daemon(config=config)
+    daemon.data = small_disk / "data"
+    daemon.start()
+
+    def put(session: str):
+        return daemon.request("PUT", path_of(session, query="upsert=true"), {"siteCode": "main"})
+
+    def lag() -> float:
+        lines = daemon.admin("/metrics").body.decode().splitlines()
+        return float(next(line for line in lines if line.startswith("sessiond_projector_lag_seconds ")).split()[1])
+
+    for number in range(200):
+        assert put(f"s{number}").status == 204
+    filler = small_disk / "filler"
+    free = os.statvfs(small_disk)
+    filler.write_bytes(bytes(free.f_bavail * free.f_frsize - MEBIBYTE))
+    for _ in range(2):
+        time.sleep(4)
+        assert lag() > 2
+        for number in range(200):
+            assert daemon.request("GET", path_of(f"s{number}")).status == 200
+        assert daemon.terminate() == 0
+        daemon.start()
+    filler.unlink()
+    deadline = time.monotonic() + 20
+    while lag() > 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert daemon.terminate() == 0
