@@ -23,7 +23,7 @@ public struct Restore: ~Copyable {
   private static func claim(_ directory: DataDirectory) throws(StoreError) -> FileLock {
     let lock = try directory.claim()
     guard try !DataDirectory.holds(directory.log) else {
-      throw .directory("there is a store in \(directory.path); restore into an empty or missing directory")
+      throw .directory("there is a store in \(directory.path); restore into a directory without one")
     }
     return lock
   }

@@ -12,7 +12,7 @@ struct RestoreCommand: ControlCommand {
     usage: sessionctl [--data-dir DIR] restore BACKUP [--erasures FILE] [--json]
 
     Proves the backup first: its chain, and that it is all that it was. Then copies the log into the data directory, which
-    must be empty or missing, builds the projections, syncs all of it and puts it in place with a rename. Stopped before
+    must hold no store, builds the projections, syncs all of it and puts it in place with a rename. Stopped before
     that, there is no store in the directory, and it can be restored again.
 
       --erasures FILE   erase again what was erased after the backup was made, before the store goes to its place. FILE
