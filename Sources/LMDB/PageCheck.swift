@@ -36,11 +36,11 @@ extension Environment {
     let file = path + "/data.mdb"
     do {
       let reader = try Files.Reader(file)
-      // LMDB would make a new database of it.
-      guard Files.size(file) > 0 else { throw PageDamage(page: 0, reason: "the file is empty") }
       var place: UInt64 = 0
       for page in UInt64(0)...1 {
         let head = try reader.read(PageCheck.pageSizePlace + 4, at: place)
+        // LMDB would make a new database of it.
+        if place == 0 && head.isEmpty { throw PageDamage(page: page, reason: "the file is empty") }
         guard head.count == PageCheck.pageSizePlace + 4,
           head.span.loadLittleEndian(at: PageCheck.headBytes) == PageCheck.magic
         else { return }

@@ -40,17 +40,21 @@ public struct DataDirectory: Sendable {
   /// folder claimed and a store in it, so that neither is under way.
   func removeLeftovers() throws(StoreError) {
     do throws(SystemError) {
-      for name in try Files.names(in: path) where Self.isLeftover(name) { try Files.removeDirectory(path + "/" + name) }
+      for name in Self.leftovers where try Files.exists(path + "/" + name) {
+        try Files.removeDirectory(path + "/" + name)
+      }
     } catch {
       throw .directory("what an earlier rebuild or restore left can't be removed: \(error)")
     }
   }
 
-  private static func isLeftover(_ name: String) -> Bool {
-    var parts = name.split(separator: ".", omittingEmptySubsequences: false)[...]
-    guard let environment = parts.popFirst(), ["log", "projections"].contains(environment) else { return false }
-    return !parts.isEmpty && parts.allSatisfy { ["new", "old", "compact", "restoring"].contains($0) }
-  }
+  /// The names that ``Rebuild`` and ``Restore`` give to what they are at, and no others: an operator may have put the log
+  /// aside as `log.old`.
+  private static let leftovers = [
+    "projections.new", "projections.new.new", "projections.new.old", "projections.restoring",
+    "projections.restoring.new",
+    "log.restoring", "log.restoring.new", "log.compact.restoring", "log.compact.restoring.new",
+  ]
 
   /// Gives all that this process has made in the folder to whom the folder belongs: root may have been at work, and the
   /// daemon must be able to open it.

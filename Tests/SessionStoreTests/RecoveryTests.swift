@@ -191,7 +191,7 @@ import TestSupport
       "projections.new", "projections.new.old", "projections.new.new", "projections.restoring", "log.restoring",
       "log.compact.restoring",
     ]
-    let others = ["logs", "log.backup", "projections-new", "other.new"]
+    let others = ["logs", "log.old", "log.new", "log.backup", "projections-new", "other.new"]
     for name in leftovers + others { try TemporaryFolder.copy(folder("projections"), to: folder(name)) }
     #expect(try documents(TestStore(folder)) == before)
     for name in leftovers { #expect(try !Files.exists(folder(name)), "\(name)") }
