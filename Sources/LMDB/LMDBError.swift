@@ -26,7 +26,7 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isVersionMismatch: Bool { code == MDB_VERSION_MISMATCH }
 
   /// Whether the disk, or what may be used of it, is full.
-  public var isDiskFull: Bool { code == 28 || code == 122 || code == MDB_MAP_FULL }
+  public var isDiskFull: Bool { code == 28 || code == 122 || isMapFull }
 
   /// Whether the environment has grown to its map. LMDB tells so before it writes anything: the transaction is undone, and
   /// reads go on.

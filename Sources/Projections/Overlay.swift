@@ -92,10 +92,10 @@ public final class Overlay: Sendable {
 
   /// Waits until there is much to flush, at most `milliseconds`. Returns whether no more will come.
   func waitUntilDue(milliseconds: Int) -> Bool {
-    _ = state.wait(milliseconds: milliseconds) { state -> Bool? in
-      state.isClosed || state.active.byteCount >= maximumBytes / 2 ? true : nil
-    }
-    return state.withLock { $0.isClosed }
+    state.wait(milliseconds: milliseconds) { state -> Bool? in
+      if state.isClosed { return true }
+      return state.active.byteCount >= maximumBytes / 2 ? false : nil
+    } ?? false
   }
 
   /// Waits until no more will come, at most `milliseconds`.

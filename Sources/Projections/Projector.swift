@@ -16,7 +16,9 @@ public struct Projector: Sendable {
 
   /// Flushes all that is in the overlay now. Throws when it isn't durable; then the overlay keeps it.
   public func flush() throws(ProjectionsError) {
-    try flush(overlay.freeze())
+    guard let frozen = overlay.freeze() else { return }
+    try projections.flush(frozen, sessionsPerTransaction: Self.sessionsPerTransaction)
+    overlay.dropFlushed()
   }
 
   /// Flushes whenever half of the overlay is used, or `intervalMilliseconds` have passed, until the overlay is closed;
@@ -37,11 +39,5 @@ public struct Projector: Sendable {
       progress()
       if isClosed { return }
     }
-  }
-
-  private func flush(_ frozen: Publication?) throws(ProjectionsError) {
-    guard let frozen else { return }
-    try projections.flush(frozen, sessionsPerTransaction: Self.sessionsPerTransaction)
-    overlay.dropFlushed()
   }
 }

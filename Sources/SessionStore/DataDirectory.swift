@@ -37,7 +37,7 @@ public struct DataDirectory: Sendable {
   }
 
   /// Removes what a rebuild or a restore has left that was stopped: whole copies of what the store holds. Call it with the
-  /// folder claimed and a store in it, so that neither is under way.
+  /// folder claimed, so that neither is under way.
   func removeLeftovers() throws(StoreError) {
     do throws(SystemError) {
       for name in Self.leftovers where try Files.exists(path + "/" + name) {
@@ -77,11 +77,14 @@ public struct DataDirectory: Sendable {
     }
   }
 
-  /// Claims the folder of a store for this process. Throws when there is none, or a daemon serves it.
+  /// Claims the folder of a store for this process, and clears it of leftovers. Throws when there is none, or a daemon serves
+  /// it.
   func claimStore() throws(StoreError) -> FileLock {
     guard try Self.holds(log + "/data.mdb") else {
       throw .directory("there is no store in \(path); name the daemon's data directory with --data-dir")
     }
-    return try claim()
+    let lock = try claim()
+    try removeLeftovers()
+    return lock
   }
 }

@@ -17,7 +17,6 @@ public struct OfflineErasure: ~Copyable {
     _ directory: DataDirectory, options: Environment.Options = Environment.Options(), notice: (String) -> Void
   ) throws(StoreError) {
     let claim = try directory.claimStore()
-    try directory.removeLeftovers()
     let log: EventLog
     let writer: OfflineWriter
     do {

@@ -38,10 +38,9 @@ public struct Restore: ~Copyable {
 
   /// Copies the backup's log beside its place, durably.
   public func copy() throws(StoreError) {
+    try directory.removeLeftovers()
     do throws(SystemError) {
-      for folder in [newLog, compactLog, compactLog + ".new", newProjections, directory.projections] {
-        try Files.removeDirectory(folder)
-      }
+      try Files.removeDirectory(directory.projections)
     } catch {
       throw .directory("what an earlier restore left can't be removed: \(error)")
     }

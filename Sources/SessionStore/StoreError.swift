@@ -29,18 +29,17 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// Whether it failed because the disk, or what may be used of it, is full.
   public var isDiskFull: Bool {
-    switch self {
-    case .log(.storage(let error)), .projections(.storage(let error)): error.isDiskFull
-    case .diskNearlyFull: true
-    default: false
-    }
+    self == .diskNearlyFull || storage?.isDiskFull == true
   }
 
   /// Whether an environment has grown to its map. Nothing was written.
-  var isMapFull: Bool {
+  var isMapFull: Bool { storage?.isMapFull == true }
+
+  /// What LMDB failed with, nil when it was something else.
+  private var storage: LMDBError? {
     switch self {
-    case .log(.storage(let error)), .projections(.storage(let error)): error.isMapFull
-    default: false
+    case .log(.storage(let error)), .projections(.storage(let error)): error
+    default: nil
     }
   }
 

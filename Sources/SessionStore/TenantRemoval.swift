@@ -22,7 +22,6 @@ public struct TenantRemoval: ~Copyable {
     _ directory: DataDirectory, options: Environment.Options = Environment.Options()
   ) throws(StoreError) {
     let claim = try directory.claimStore()
-    try directory.removeLeftovers()
     log = try Self.openLog(directory, options)
     lock = claim
     self.directory = directory

@@ -161,13 +161,17 @@ import TestSupport
   @Test("the projector's wait ends at once when half of the overlay is used, and otherwise after its time")
   func freezeAfter() {
     let overlay = Overlay(maximumBytes: publication("s1", position: 1).byteCount * 2)
+    #expect(!overlay.waitUntilDue(milliseconds: 1))
+    #expect(overlay.freeze() == nil)
     let start = monotonicNanoseconds()
     overlay.publish(publication("s1", position: 1))
     #expect(!overlay.waitUntilDue(milliseconds: 60_000))
     #expect(monotonicNanoseconds() - start < 30_000_000_000)
+    #expect(overlay.freeze()?.snapshots.count == 1)
     let roomy = Overlay(maximumBytes: 1 << 20)
     roomy.publish(publication("s1", position: 1))
     #expect(!roomy.waitUntilDue(milliseconds: 1))
+    #expect(roomy.freeze()?.snapshots.count == 1)
   }
 
   @Test("a reader always finds a session while it moves from overlay to projections")

@@ -69,7 +69,7 @@ def test_a_full_log_fails_the_change_and_nothing_that_was_acknowledged_is_lost(n
         for number in range(acknowledged):
             assert daemon.request("GET", f"/session-context/acme/context/s{number}").status == 200, number
 
-    # Also when sessions come due, after a restart and without one.
+    # Also after a restart.
     check_that_reads_go_on()
     assert put(daemon, "acme", "small").status == 507
     assert daemon.terminate() == 0

@@ -42,7 +42,7 @@ struct MemberReader {
     case .null:
       return nil
     case .string:
-      guard isText(member.text, field: field, maximumBytes: maximumBytes ?? limits.maximumTextBytes) else { return nil }
+      guard isText(member.text, field: field, maximumBytes: maximumBytes) else { return nil }
       return member.textString
     default:
       refuse(field, "must be a string or null, not \(member.kind.description)")
@@ -60,7 +60,7 @@ struct MemberReader {
     guard isName(member.name, maximumBytes: limits.maximumTextBytes), member.raw.count <= limits.maximumAttributeBytes
     else {
       let field = "context.\(abridged(member.nameString))"
-      if isText(member.name, field: field, maximumBytes: limits.maximumTextBytes) { _ = value(member, field: field) }
+      if isText(member.name, field: field) { _ = value(member, field: field) }
       return nil
     }
     return Attribute(name: member.nameString, value: Array(copying: member.raw))
@@ -105,7 +105,8 @@ struct MemberReader {
     refuse(field, "must be an object or null, not \(member.kind.description)")
   }
 
-  private mutating func isText(_ text: Span<UInt8>, field: String, maximumBytes: Int) -> Bool {
+  private mutating func isText(_ text: Span<UInt8>, field: String, maximumBytes: Int? = nil) -> Bool {
+    let maximumBytes = maximumBytes ?? limits.maximumTextBytes
     if isName(text, maximumBytes: maximumBytes) { return true }
     if text.isEmpty {
       refuse(field, "must not be empty")
