@@ -106,6 +106,7 @@ internal import Synchronization
       queue(exchange, (refusal.status == 413 ? core.handler.complete(answer, to: exchange) : answer).closing())
       return true
     }
+    if gate.pathStart > 0 { exchange.removeOrigin(before: gate.pathStart) }
     let name = unsafe bytes(method, strlen(method))
     exchange.method = unsafe HTTPMethod(name: Span(_unsafeElements: name))
     if exchange.method == .other { unsafe exchange.otherMethodName = Array(name) }

@@ -29,7 +29,8 @@ internal import Synchronization
 
   /// The request's method.
   @safe @exclusivity(unchecked) public internal(set) var method = HTTPMethod.other
-  /// The request's target as it was sent: path and query, not decoded. Begins with `/`; visible ASCII.
+  /// The request's target as it was sent: path and query, not decoded. Begins with `/`; visible ASCII. Of a target in
+  /// absolute form (RFC 9112, 3.2.2) without what stands before the path.
   @safe @exclusivity(unchecked) public internal(set) var target: [UInt8] = []
   /// The request's body; empty without one.
   @safe @exclusivity(unchecked) public internal(set) var body: [UInt8] = []
@@ -47,6 +48,12 @@ internal import Synchronization
   init(connection: Connection) {
     self.connection = connection
     local = nil
+  }
+
+  /// Makes a target of absolute form, whose path and query begin at `start`, one of origin form.
+  func removeOrigin(before start: Int) {
+    let hasPath = start < target.count && target[start] == UInt8(ascii: "/")
+    target.replaceSubrange(..<start, with: hasPath ? [] : [UInt8(ascii: "/")])
   }
 
   /// An exchange in process, with no connection: for tests of a handler. `respond` calls `onResponse`; a

@@ -35,6 +35,8 @@ internal import Platform
 
   /// The refusal, once there is one.
   private(set) var refusal: Refusal?
+  /// Where path and query begin in the target.
+  private(set) var pathStart = 0
   /// The body's length in bytes; nil when it's chunked.
   private(set) var bodyBytes: Int? = 0
   /// Where the next line must begin.
@@ -72,9 +74,10 @@ internal import Platform
     guard unsafe Self.isToken(bytes(method, methodLength)) else {
       return refuse(400, "the method must be a token, as in GET")
     }
-    guard !target.isEmpty, target[0] == UInt8(ascii: "/") else {
-      return refuse(400, "the request target must be a path that begins with /")
+    guard let start = Self.pathStart(in: target) else {
+      return refuse(400, "the request target must be a path that begins with /, or an http URL")
     }
+    pathStart = start
     for index in target.indices where target[index] < 0x21 || target[index] > 0x7e {
       return refuse(400, "the request target must be visible ASCII; percent-encode every other byte")
     }
@@ -122,6 +125,22 @@ internal import Platform
 
   private static let malformedLine =
     "each header line must be `name: value` ended by CRLF, without folding and without control characters"
+
+  /// Where path and query begin in a target: at 0 in origin form, behind the host in absolute form, which a server must take
+  /// too (RFC 9112, 3.2.2). Nil in the other forms, and where a user stands before the host (RFC 9110, 4.2.4).
+  private static func pathStart(in target: Span<UInt8>) -> Int? {
+    guard target.isEmpty || target[0] != UInt8(ascii: "/") else { return 0 }
+    guard let colon = target.firstIndex(of: UInt8(ascii: ":")), target.extracting(colon...).hasPrefix(Array("://".utf8))
+    else { return nil }
+    let scheme = target.extracting(..<colon)
+    guard HTTPFieldName("http").matches(scheme) || HTTPFieldName("https").matches(scheme) else { return nil }
+    var end = colon + 3
+    while end < target.count, target[end] != UInt8(ascii: "/"), target[end] != UInt8(ascii: "?") {
+      guard target[end] != UInt8(ascii: "@") else { return nil }
+      end += 1
+    }
+    return end > colon + 3 ? end : nil
+  }
 
   private mutating func refuse(_ status: Int, _ message: String) {
     if refusal == nil { refusal = Refusal(status: status, message: message) }

@@ -112,7 +112,12 @@ import Testing
     Refused("a tab in the target", "GET /echo\tx HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
     Refused("a bare CR in the target", "GET /echo\rx HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
     Refused("a byte beyond ASCII in the target", "GET /\u{e4} HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
-    Refused("a target in absolute form", "GET http://a/echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("a target of another scheme", "GET ftp://a/echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("an absolute target without a host", "GET http:///echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("an absolute target with userinfo", "GET http://a@b/echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("an absolute target without slashes", "GET http:/echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("a scheme alone", "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("an absolute target without Host", "GET http://a/echo HTTP/1.1\r\n\r\n", names: "Host"),
     Refused("a target in authority form", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
     Refused("the target *", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
     Refused("a method that is no token", "G(T /echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "method"),
@@ -195,6 +200,22 @@ import Testing
     let response = try #require(client.response())
     #expect(response.status == 200)
     #expect(response.body == summary)
+  }
+
+  @Test(
+    "a target in absolute form is the path in it",
+    arguments: [
+      ("http://a/echo", "/echo"), ("http://a/echo?b=/c", "/echo?b=/c"), ("HTTP://other:80/echo", "/echo"),
+      ("https://[::1]:8443/echo", "/echo"), ("http://a?b", "/?b"), ("http://a/?b", "/?b"),
+      ("http://a/echo?b@c", "/echo?b@c"),
+    ])
+  func absoluteForm(sent: String, target: String) throws {
+    let server = try TestServer()
+    let client = try server.client()
+    client.send("GET \(sent) HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(client.response()?.body == "GET \(target) - ")
+    client.send(Self.get + "\r\n")
+    #expect(client.response()?.body == "GET /echo - ")
   }
 
   @Test("a query of thousands of arguments is no burden and arrives whole")

@@ -3,7 +3,7 @@ import HTTPServer
 import Platform
 import Synchronization
 
-/// Answers by the target: /echo, /suspend, /hold, /busy-then-hold, /silent, and others with a fixed body.
+/// Answers by the target: /echo (as / with a query does), /suspend, /hold, /busy-then-hold, /silent, and others with a fixed body.
 final class TestHandler: HTTPHandler {
   /// Requests to /hold, suspended until the test answers them.
   let held = Monitor<[HTTPExchange]>([])
@@ -15,7 +15,7 @@ final class TestHandler: HTTPHandler {
     handled.add(1, ordering: .relaxed)
     let path = String(decoding: exchange.target.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
     switch path {
-    case "/echo":
+    case let path where path == "/echo" || (path == "/" && exchange.target.count > 1):
       let summary =
         "\(exchange.methodName) \(String(decoding: exchange.target, as: UTF8.self)) "
         + "\(exchange.header("X-Test") ?? "-") \(String(decoding: exchange.body, as: UTF8.self))"

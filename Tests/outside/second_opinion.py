@@ -57,6 +57,11 @@ class Opinion:
     is_closed: bool = False  # The last of them is the connection's last.
 
 
+def origin_form(target: str) -> str:
+    """A target without what stands before its path (RFC 9112, 3.2.2)."""
+    return re.sub(r"^https?://[^/?@]+(?=/)", "", target, flags=re.IGNORECASE)
+
+
 def opinion(data: bytes) -> Opinion:
     found: list[Request] = []
     try:
@@ -73,7 +78,7 @@ def opinion(data: bytes) -> Opinion:
             if not isinstance(event, h11.EndOfMessage):
                 return Opinion(tuple(found), True)
             headers = tuple(request.headers)
-            found.append(Request(request.method.decode(), request.target.decode(), headers, body))
+            found.append(Request(request.method.decode(), origin_form(request.target.decode()), headers, body))
             # A refusal, since what follows a CONNECT that succeeds isn't HTTP any more.
             connection.send(h11.Response(status_code=404, headers=[("Content-Length", "0")]))
             connection.send(h11.EndOfMessage())

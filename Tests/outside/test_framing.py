@@ -154,7 +154,8 @@ class TestGate:
             b"PUT {}\xff HTTP/1.1\r\n",
             b"PUT {} x HTTP/1.1\r\n",
             b"P(T {} HTTP/1.1\r\n",
-            b"PUT http://a{} HTTP/1.1\r\n",
+            b"PUT ftp://a{} HTTP/1.1\r\n",
+            b"PUT http://user@a{} HTTP/1.1\r\n",
             b"PUT * HTTP/1.1\r\n",
             b"PUT {}\r\n",
             b"PUT {} http/1.1\r\n",
@@ -266,6 +267,14 @@ class TestAccepted:
         with daemon.wire() as wire:
             answer = wire.exchange(put(path_of(session), line, body=body))
             assert answer.status == 204 or (answer.status == 400 and answer.closes), answer
+
+    @pytest.mark.parametrize("origin", [b"http://a", b"HTTPS://shop.example:8443", b"http://[::1]:80"])
+    def test_a_target_in_absolute_form(self, daemon, session, origin):
+        with daemon.wire() as wire:
+            data = put(path_of(session), LENGTH, body=JSON_BODY).replace(b"PUT /", b"PUT " + origin + b"/")
+            assert wire.exchange(data).status == 204
+            data = get(path_of(session)).replace(b"GET /", b"GET " + origin + b"/")
+            assert wire.exchange(data).json()["siteCode"] == "main"
 
     def test_bytes_that_come_one_by_one(self, daemon, session):
         with daemon.wire() as wire:
