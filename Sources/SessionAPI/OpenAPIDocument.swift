@@ -6,7 +6,8 @@ enum OpenAPIDocument {
   static let json = PackageResources.openapi_json
 
   private static let path = Array("/openapi.json".utf8)
-  private static let allowedMethods = "GET, HEAD"
+  /// The methods that it can be asked for with, for `Allow`.
+  static let allowedMethods = "GET, HEAD, OPTIONS"
 
   /// Whether the path of `target` is the document's.
   static func isNamed(by target: [UInt8]) -> Bool {

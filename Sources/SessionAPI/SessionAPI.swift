@@ -125,8 +125,13 @@ public final class SessionAPI: HTTPHandler {
     do throws(RequestTarget.Problem) {
       return try RequestTarget(exchange.target)
     } catch {
-      let isDocument = error == .noSuchResource && OpenAPIDocument.isNamed(by: exchange.target)
-      responder.respond(isDocument ? OpenAPIDocument.answer(exchange) : AnswerFactory.answer(error))
+      if error != .noSuchResource || !OpenAPIDocument.isNamed(by: exchange.target) {
+        responder.respond(AnswerFactory.answer(error))
+      } else if exchange.method == .options {
+        responder.respondToOptions(OpenAPIDocument.allowedMethods)
+      } else {
+        responder.respond(OpenAPIDocument.answer(exchange))
+      }
       return nil
     }
   }

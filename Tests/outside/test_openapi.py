@@ -162,7 +162,9 @@ def test_is_served_byte_for_byte(daemon):
     head = daemon.request("HEAD", "/openapi.json")
     assert (head.status, head.headers["content-length"]) == (200, str(len(answer.body)))
     other = daemon.request("POST", "/openapi.json", {})
-    assert (other.status, other.headers["allow"]) == (405, "GET, HEAD")
+    assert (other.status, other.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    preflight = daemon.request("OPTIONS", "/openapi.json")
+    assert (preflight.status, preflight.headers["allow"], preflight.body) == (204, "GET, HEAD, OPTIONS", b"")
 
 
 def examples() -> list:
