@@ -54,6 +54,11 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// Whether the kernel chooses the port, so that the same address can be listened on again.
+  public var picksPort: Bool {
+    if case .tcp(_, port: 0) = self { true } else { false }
+  }
+
   /// Whether it is a UNIX socket.
   public var isUNIX: Bool {
     if case .unix = self { true } else { false }

@@ -66,16 +66,24 @@ extension Settings {
     besides inherited: Inheritance
   ) throws(SettingsError) -> (main: [ListenAddress], admin: [ListenAddress]) {
     let main = listen ?? (inherited.main.isEmpty ? ["127.0.0.1:8080"] : [])
-    return (try Self.parse(main, key: "listen"), try Self.parse(adminListen, key: "adminListen"))
+    let addresses = try Self.parse(main, key: "listen")
+    return (addresses, try Self.parse(adminListen, key: "adminListen", besides: addresses))
   }
 
-  private static func parse(_ texts: [String], key: String) throws(SettingsError) -> [ListenAddress] {
+  private static func parse(
+    _ texts: [String], key: String, besides others: [ListenAddress] = []
+  ) throws(SettingsError) -> [ListenAddress] {
     var addresses: [ListenAddress] = []
     for text in texts {
       do throws(HTTPServerError) {
         addresses.append(try ListenAddress.parse(text))
       } catch {
         throw SettingsError("\(key): \(error)")
+      }
+    }
+    for (index, address) in addresses.enumerated() where !address.picksPort {
+      if others.contains(address) || addresses[..<index].contains(address) {
+        throw SettingsError("\(key): \(address) is given twice")
       }
     }
     return addresses

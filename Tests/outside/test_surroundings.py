@@ -139,6 +139,8 @@ ISSUER = {"issuer": "https://id.example", "audiences": ["a"], "tenants": ["acme"
         ({"issuers": [ISSUER | {"keyFile": "/nowhere/keys.json"}]}, 2, "/nowhere/keys.json"),
         ({"issuers": [ISSUER | {"keyFile": "k", "tenants": ["*", "acme"]}]}, 2, "issuers[0].tenants: has * beside others"),
         ({"issuers": [ISSUER | {"keyFile": "k", "audiences": []}]}, 2, "issuers[0].audiences: is empty"),
+        ({"listen": ["127.0.0.1:8080", "127.0.0.1:08080"]}, 2, "listen: 127.0.0.1:8080 is given twice"),
+        ({"listen": ["unix:/a"], "adminListen": ["unix:/a"]}, 2, "adminListen: unix:/a is given twice"),
         ({"corsOrigins": ["nonsense"]}, 2, "corsOrigins: nonsense is no origin"),
         ({"corsOrigins": ["https://shop.example/"]}, 2, "corsOrigins: https://shop.example/ is no origin"),
         ({"corsOrigins": ["https://shop.example:8443", "http://[::1]:3000"]}, 0, ""),
