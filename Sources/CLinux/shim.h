@@ -42,6 +42,11 @@ static inline int clinux_exchange(const char *first, const char *second) {
   return (int)syscall(SYS_renameat2, AT_FDCWD, first, AT_FDCWD, second, 2 /* RENAME_EXCHANGE */);
 }
 
+// fallocate(2) is only declared for _GNU_SOURCE. Sets blocks aside for a file whose size stays; 0, or -1 with errno set.
+static inline int clinux_reserve(int descriptor, int64_t byte_count) {
+  return (int)syscall(SYS_fallocate, descriptor, 1 /* FALLOC_FL_KEEP_SIZE */, (int64_t)0, byte_count);
+}
+
 // pipe2(2) is only declared for _GNU_SOURCE. A pipe that other programs do not inherit; 0, or -1 with errno set.
 static inline int clinux_pipe(int *read_end, int *write_end) {
   int ends[2];

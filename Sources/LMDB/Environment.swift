@@ -73,6 +73,7 @@ internal import Platform
     } else if !options.isReadOnly {
       try Self.createDataFile(path, options)
     }
+    try Self.reserveLockFile(of: path, options)
     try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
     isOpen = true
     unsafe handle = created
@@ -105,12 +106,24 @@ internal import Platform
       // lmdb.h, mdb_env_close: also after a failed mdb_env_open.
       defer { unsafe mdb_env_close(created) }
       unsafe try check(mdb_env_set_mapsize(created, options.mapSizeBytes), "set the map size \(options.mapSizeBytes)")
+      try reserveLockFile(of: making, options)
       try check(unsafe mdb_env_open(created, making, 0, 0o600), "create \(making)")
       unsafe try check(mdb_env_sync(created, 1), "sync \(making)")
     }
     do throws(SystemError) {
       try Files.move(making + "/data.mdb", to: path + "/data.mdb")
       try Files.removeDirectory(making)
+    } catch {
+      throw LMDBError(error)
+    }
+  }
+
+  /// Has the disk set room aside for the lock file, which LMDB maps, and makes without asking for any.
+  private static func reserveLockFile(of path: String, _ options: Options) throws(LMDBError) {
+    // A header of a few cache lines, and one for each reader (mdb.c, MDB_txninfo).
+    let byteCount = 4096 + 64 * options.maximumReaders
+    do throws(SystemError) {
+      try Files.reserve(path + "/lock.mdb", byteCount: byteCount)
     } catch {
       throw LMDBError(error)
     }

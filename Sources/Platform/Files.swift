@@ -96,6 +96,20 @@ public enum Files {
     }
   }
 
+  /// Has the file system set `byteCount` bytes aside for the file at `path`, which is made when it is missing and stays as
+  /// long as it is. For a file that is written through a memory map: where there is no room then, the write ends the
+  /// process (mmap(2), SIGBUS). Does nothing where a file system can't, or the file mayn't be written.
+  public static func reserve(_ path: String, byteCount: Int) throws(SystemError) {
+    var status = stat()
+    // stat(2): st_blocks counts 512 bytes each.
+    if unsafe stat(path, &status) == 0, status.st_blocks * 512 >= byteCount { return }
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    guard clinux_reserve(descriptor, Int64(byteCount)) != 0 else { return }
+    if errno == ENOSPC || errno == EDQUOT { throw .current("make room for \(path)") }
+  }
+
   /// Makes the entries of the folder `path` durable: a new file is only there after a crash once its folder is synced.
   public static func synchronizeDirectory(_ path: String) throws(SystemError) {
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

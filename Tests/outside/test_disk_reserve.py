@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
 
 import pytest
-from daemon import own_path_of, path_of
+from control import control
+from daemon import StartFailed, own_path_of, path_of
 
 MEBIBYTE = 1 << 20
 
@@ -96,4 +98,35 @@ def test_what_cannot_be_flushed_for_want_of_room_is_read_and_flushed_when_there_
     while lag() > 0:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert daemon.terminate() == 0
+
+
+def fill(disk):
+    """Leaves no room but for names."""
+    with open(disk / "filler", "wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(bytes(4096))
+        except OSError as full:
+            assert full.errno == errno.ENOSPC
+
+
+def test_a_full_disk_is_told_where_a_memory_map_would_have_ended_the_process(new_daemon, small_disk):
+    daemon = new_daemon(config={"storage": {"diskReserveBytes": 0}})
+    daemon.data = small_disk / "data"
+    daemon.start()
+    assert daemon.request("PUT", path_of("before", query="upsert=true"), {"siteCode": "main"}).status == 204
+    assert daemon.terminate() == 0
+    # Whoever opens an environment first maps its lock file, which LMDB makes without asking the disk for room.
+    for lock in daemon.data.rglob("lock.mdb"):
+        lock.unlink()
+    fill(small_disk)
+    assert "No space left on device" in control(daemon.data, "verify", expect=3).err
+    with pytest.raises(StartFailed) as failed:
+        daemon.start()
+    assert failed.value.status == 3 and "No space left on device" in str(failed.value), failed.value
+    (small_disk / "filler").unlink()
+    control(daemon.data, "verify")
+    daemon.start()
+    assert daemon.request("GET", path_of("before")).status == 200
     assert daemon.terminate() == 0
