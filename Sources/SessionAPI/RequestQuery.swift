@@ -1,9 +1,15 @@
 internal import SessionCodec
 internal import SessionModel
 
-/// The parameters of a target's query. Those that nobody asks for are ignored, as clients add their own.
-struct RequestQuery: Equatable {
-  private var parameters: [String: String] = [:]
+/// The parameters of a target's query. Those that no operation has are passed over, since clients add their own.
+struct RequestQuery {
+  /// A parameter that an operation has, by its name in the query.
+  enum Parameter: String {
+    case after, asOf, before, customerId, from, limit, sessionId, to, type, upsert, version
+  }
+
+  // A few at most, so that looking through them is the least work.
+  private var values: [(parameter: Parameter, text: String)] = []
 
   /// A query without parameters.
   init() {}
@@ -12,27 +18,28 @@ struct RequestQuery: Equatable {
   init(_ query: ArraySlice<UInt8>) throws(RequestTarget.Problem) {
     var rest = query
     while !rest.isEmpty {
-      let parameter = rest.prefix { $0 != UInt8(ascii: "&") }
-      rest = rest[parameter.endIndex...].dropFirst()
-      guard !parameter.isEmpty else { continue }
-      let encodedName = parameter.prefix { $0 != UInt8(ascii: "=") }
+      let pair = rest.prefix { $0 != UInt8(ascii: "&") }
+      rest = rest[pair.endIndex...].dropFirst()
+      let encodedName = pair.prefix { $0 != UInt8(ascii: "=") }
       guard let name = percentDecoded(encodedName) else { throw .invalid("query: holds a broken percent escape") }
-      guard let value = percentDecoded(parameter[encodedName.endIndex...].dropFirst()) else {
+      guard let parameter = Parameter(rawValue: name) else { continue }
+      guard let text = percentDecoded(pair[encodedName.endIndex...].dropFirst()) else {
         throw .invalid("\(name): must be URL-encoded UTF-8")
       }
-      guard parameters.updateValue(value, forKey: name) == nil else { throw .invalid("\(name): is given twice") }
+      guard self.text(parameter) == nil else { throw .invalid("\(name): is given twice") }
+      values.append((parameter, text))
     }
   }
 
   /// A parameter's text, nil when it isn't there.
-  func text(_ name: String) -> String? { parameters[name] }
+  func text(_ parameter: Parameter) -> String? { values.first { $0.parameter == parameter }?.text }
 
   /// Whether the query asks for a session's past.
-  var asksForPast: Bool { text("version") != nil || text("asOf") != nil }
+  var asksForPast: Bool { text(.version) != nil || text(.asOf) != nil }
 
   /// Whether the query says `upsert=true`. Throws when it says something that is neither that nor `false`.
   func isUpsert() throws(RequestTarget.Problem) -> Bool {
-    switch text("upsert") {
+    switch text(.upsert) {
     case nil, "false": return false
     case "true": return true
     default: throw .invalid("upsert: must be true or false")
@@ -41,27 +48,28 @@ struct RequestQuery: Equatable {
 
   /// A customer's id, nil when the parameter isn't there. Throws when it can't be one.
   func customer() throws(RequestTarget.Problem) -> String? {
-    guard let text = text("customerId") else { return nil }
+    guard let text = text(.customerId) else { return nil }
     guard text.isName else { throw .noName("customerId") }
     return text
   }
 
   /// A whole number within `range`, nil when the parameter isn't there. Throws when it is anything else.
   func number<Number: FixedWidthInteger>(
-    _ name: String, in range: ClosedRange<Number>
+    _ parameter: Parameter, in range: ClosedRange<Number>
   ) throws(RequestTarget.Problem) -> Number? {
-    guard let text = text(name) else { return nil }
-    guard let number = Number(text), range.contains(number) else {
-      throw .invalid("\(name): must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+    guard let text = text(parameter) else { return nil }
+    // Digits alone: Swift takes a sign, too.
+    guard text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let number = Number(text), range.contains(number) else {
+      throw .invalid("\(parameter): must be a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
   }
 
   /// A point in time, nil when the parameter isn't there. Throws when it isn't RFC 3339.
-  func instant(_ name: String) throws(RequestTarget.Problem) -> Instant? {
-    guard let text = text(name) else { return nil }
+  func instant(_ parameter: Parameter) throws(RequestTarget.Problem) -> Instant? {
+    guard let text = text(parameter) else { return nil }
     guard let instant = Instant(rfc3339: text) else {
-      throw .invalid("\(name): must be a time such as 2026-03-01T14:03:00Z (RFC 3339)")
+      throw .invalid("\(parameter): must be a time such as 2026-03-01T14:03:00Z (RFC 3339)")
     }
     return instant
   }

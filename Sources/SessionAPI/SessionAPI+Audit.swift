@@ -62,8 +62,8 @@ extension SessionAPI {
   private func pastDocument(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let moment = try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
-      let version = try query.number("version", in: 1...UInt32.max)
-      let time = try query.instant("asOf")
+      let version = try query.number(.version, in: 1...UInt32.max)
+      let time = try query.instant(.asOf)
       if let time, !store.hasCome(time) { throw .invalid("asOf: must not lie in the future") }
       switch (version, time) {
       case (let version?, nil): return Moment.version(version)
@@ -89,11 +89,11 @@ extension SessionAPI {
   private func history(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let (start, limit) = try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
-      let limit = try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit
-      if let position = try query.number("from", in: 1...UInt64.max) {
+      let limit = try query.number(.limit, in: Self.pageLimits) ?? Self.defaultPageLimit
+      if let position = try query.number(.from, in: 1...UInt64.max) {
         return (SessionStore.HistoryStart.position(position), limit)
       }
-      if let version = try query.number("before", in: 1...UInt32.max) { return (.before(version: version), limit) }
+      if let version = try query.number(.before, in: 1...UInt32.max) { return (.before(version: version), limit) }
       return (.newest, limit)
     }
     var page = PageRendering("events", limit: limit)
@@ -110,8 +110,8 @@ extension SessionAPI {
   /// `GET /context/{sessionId}/diff?from=&to=`: field by field.
   private func difference(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let (from, to) = try Self.parse { () throws(RequestTarget.Problem) in
-      guard let from = try request.target.query.number("from", in: 1...UInt32.max),
-        let to = try request.target.query.number("to", in: 1...UInt32.max)
+      guard let from = try request.target.query.number(.from, in: 1...UInt32.max),
+        let to = try request.target.query.number(.to, in: 1...UInt32.max)
       else { throw .invalid("from, to: both versions must be named") }
       return (from, to)
     }
@@ -144,9 +144,9 @@ extension SessionAPI {
       guard let customer = try query.customer() else {
         throw .invalid("customerId: must name the customer")
       }
-      let after = query.text("after").map { SessionID($0) }
+      let after = query.text(.after).map { SessionID($0) }
       if case .some(nil) = after { throw .invalid("after: must be a session id") }
-      return (customer, after ?? nil, try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit)
+      return (customer, after ?? nil, try query.number(.limit, in: Self.pageLimits) ?? Self.defaultPageLimit)
     }
     var page = PageRendering("contexts", limit: limit)
     let last = try look { () throws(StoreError) in

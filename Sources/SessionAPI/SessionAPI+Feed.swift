@@ -23,9 +23,9 @@ extension SessionAPI {
   private func feedPage(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let query = request.target.query
     let limit = try Self.parse { () throws(RequestTarget.Problem) in
-      try query.number("limit", in: Self.pageLimits) ?? Self.defaultPageLimit
+      try query.number(.limit, in: Self.pageLimits) ?? Self.defaultPageLimit
     }
-    let after = try Self.feedStart(query.text("after"), "after")
+    let after = try Self.feedStart(query.text(.after), "after")
     _ = try feedEnd(request, after: after, "after")
     var filter = try feedFilter(request)
     var page = PageRendering("events", limit: limit)
@@ -40,7 +40,7 @@ extension SessionAPI {
 
   /// The rest of the log as it is now, an event a line. `Sessiond-Position` says up to where, to go on from there later.
   private func feedLines(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
-    let after = try Self.feedStart(request.target.query.text("after"), "after")
+    let after = try Self.feedStart(request.target.query.text(.after), "after")
     let last = try feedEnd(request, after: after, "after")
     return try stream(
       request, after: after, until: .position(last), type: .lines, fields: [Self.positionField(last)])
@@ -50,7 +50,7 @@ extension SessionAPI {
   private func liveFeed(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
     let resumed = request.exchange.header(.lastEventID).flatMap { $0.isEmpty ? nil : $0 }
     let name = resumed == nil ? "after" : "Last-Event-ID"
-    let after = try Self.feedStart(resumed ?? request.target.query.text("after"), name)
+    let after = try Self.feedStart(resumed ?? request.target.query.text(.after), name)
     _ = try feedEnd(request, after: after, name)
     return try stream(
       request, after: after, until: .token(request.caller.goodUntilSeconds), type: .live,
@@ -61,7 +61,7 @@ extension SessionAPI {
   private func stream(
     _ request: AuditRequest, after: UInt64, until: FeedSource.End, type: FeedFormat, fields: [HTTPResponse.Field]
   ) throws(AuditProblem) -> HTTPResponse {
-    guard request.target.query.text("limit") == nil else {
+    guard request.target.query.text(.limit) == nil else {
       throw .request(.invalid("limit: belongs to pages; a stream goes on to its end"))
     }
     let filter = try feedFilter(request)
@@ -102,9 +102,9 @@ extension SessionAPI {
   private func feedFilter(_ request: AuditRequest) throws(AuditProblem) -> EventFilter {
     let query = request.target.query
     let (kind, session, customer) = try Self.parse { () throws(RequestTarget.Problem) in
-      let kind = query.text("type").map { Event.Kind(name: $0) }
+      let kind = query.text(.type).map { Event.Kind(name: $0) }
       if case .some(nil) = kind { throw .invalid("type: must be an event's type such as session.patched.v1") }
-      let session = query.text("sessionId").map { SessionID($0) }
+      let session = query.text(.sessionId).map { SessionID($0) }
       if case .some(nil) = session { throw .noName("sessionId") }
       return (kind ?? nil, session ?? nil, try query.customer())
     }
@@ -121,7 +121,7 @@ extension SessionAPI {
 extension RequestQuery {
   /// The filters of a feed, for the link to its next page.
   fileprivate var filterText: String {
-    ["type", "sessionId", "customerId"].compactMap { name in text(name).map { "&\(name)=\(percentEncoded($0))" } }
-      .joined()
+    let filters: [Parameter] = [.type, .sessionId, .customerId]
+    return filters.compactMap { filter in text(filter).map { "&\(filter)=\(percentEncoded($0))" } }.joined()
   }
 }

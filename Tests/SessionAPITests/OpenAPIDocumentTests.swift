@@ -111,6 +111,14 @@ import Testing
     }
   }
 
+  @Test("declares parameters of queries that are known")
+  func queryParameters() {
+    var names: Set<String> = []
+    document.visit { if $0["in"]?.text == "query", let name = $0["name"]?.text { names.insert(name) } }
+    #expect(!names.isEmpty)
+    #expect(names.filter { RequestQuery.Parameter(rawValue: $0) == nil } == [])
+  }
+
   @Test("has what its references name, and no component that none names")
   func references() {
     var named: Set<String> = []

@@ -32,6 +32,38 @@ import TestSupport
     #expect(percentDecoded(Array(encoded.utf8)[...]) == text)
   }
 
+  @Test("a query's parameters are those that operations have, each once; others are passed over")
+  func queries() throws {
+    func query(_ text: String) throws -> RequestQuery { try RequestQuery(Array(text.utf8)[...]) }
+    let known = try query("x=1&limit=2&&x=%zz&%61fter=a%20b+c&flag&upsert")
+    #expect(known.text(.limit) == "2")
+    #expect(known.text(.after) == "a b+c")
+    #expect(known.text(.upsert) == "")
+    #expect(known.text(.before) == nil)
+    for (text, message) in [
+      ("limit=2&x=1&limit=2", "limit: is given twice"), ("limit=&%6Cimit=", "limit: is given twice"),
+      ("limit=%zz", "limit: must be URL-encoded UTF-8"), ("%zz=1", "query: holds a broken percent escape"),
+    ] {
+      #expect(throws: RequestTarget.Problem.invalid(message)) { try query(text) }
+    }
+  }
+
+  @Test(
+    "a number in a query is digits alone, within its range",
+    arguments: [
+      ("1", 1), ("100", 100), ("007", 7), ("0", nil), ("101", nil), ("+1", nil), ("-1", nil), ("", nil), ("1.0", nil),
+      ("%31", 1), ("99999999999999999999", nil),
+    ] as [(String, Int?)])
+  func numbers(_ text: String, _ number: Int?) throws {
+    let query = try RequestQuery(Array("limit=\(text)".utf8)[...])
+    guard let number else {
+      let problem = RequestTarget.Problem.invalid("limit: must be a whole number from 1 to 100")
+      #expect(throws: problem) { try query.number(.limit, in: 1...100) }
+      return
+    }
+    #expect(try query.number(.limit, in: 1...100) == number)
+  }
+
   private func exchange(_ headers: [(name: String, value: String)], _ body: String = "") -> HTTPExchange {
     HTTPExchange(method: .put, target: "/x", headers: headers, body: Array(body.utf8)) { _ in }
   }
