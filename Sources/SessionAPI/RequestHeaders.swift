@@ -2,32 +2,43 @@ internal import HTTPServer
 internal import Platform
 internal import SessionModel
 
+/// What a request asks of the version that is there (RFC 9110, 13.1).
+struct Conditions {
+  let ifMatch: Precondition.Versions?
+  let ifNoneMatch: Precondition.Versions?
+  /// `If-Match` and `If-None-Match` as sent.
+  fileprivate let texts: (ifMatch: String?, ifNoneMatch: String?)
+
+  /// Reads the fields of `exchange`. Throws what is wrong with one.
+  init(_ exchange: HTTPExchange) throws(RequestTarget.Problem) {
+    texts = (exchange.headerList(.ifMatch), exchange.headerList(.ifNoneMatch))
+    ifMatch = try Self.versions(.ifMatch, texts.ifMatch, weak: false)
+    ifNoneMatch = try Self.versions(.ifNoneMatch, texts.ifNoneMatch, weak: true)
+  }
+
+  private static func versions(
+    _ name: HTTPFieldName, _ text: String?, weak: Bool
+  ) throws(RequestTarget.Problem) -> Precondition.Versions? {
+    guard let text else { return nil }
+    guard let versions = parseEntityTags(text, weak: weak) else {
+      throw .invalid("\(name): must be * or a list of entity tags such as \"4\"")
+    }
+    return versions
+  }
+}
+
 /// The header fields that a change depends on, read before the request leaves its worker.
 struct RequestHeaders {
-  var ifMatch: Precondition.Versions?
-  var ifNoneMatch: Precondition.Versions?
-  var idempotencyKey: Fingerprint?
-  /// `If-Match` and `If-None-Match` as sent: they belong to what makes a request the same as another.
-  private let conditions: (ifMatch: String?, ifNoneMatch: String?)
+  /// What it asks of the version; as sent, it belongs to what makes a request the same as another.
+  let conditions: Conditions
+  private(set) var idempotencyKey: Fingerprint?
 
   /// The longest idempotency key in bytes (API contract).
   private static let maximumKeyBytes = 64
 
   /// Reads the fields of `exchange`. Throws what is wrong with one.
   init(_ exchange: HTTPExchange) throws(RequestTarget.Problem) {
-    conditions = (exchange.headerList(.ifMatch), exchange.headerList(.ifNoneMatch))
-    if let value = conditions.ifMatch {
-      guard let versions = parseEntityTags(value, weak: false) else {
-        throw .invalid("If-Match: must be * or a list of entity tags such as \"4\"")
-      }
-      ifMatch = versions
-    }
-    if let value = conditions.ifNoneMatch {
-      guard let versions = parseEntityTags(value, weak: true) else {
-        throw .invalid("If-None-Match: must be * or a list of entity tags such as \"4\"")
-      }
-      ifNoneMatch = versions
-    }
+    conditions = try Conditions(exchange)
     if let key = exchange.header(.idempotencyKey) {
       guard (1...Self.maximumKeyBytes).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
       else { throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes") }
@@ -45,9 +56,9 @@ struct RequestHeaders {
     }
     head.append(contentsOf: exchange.target)
     head.append(0)
-    conditions.ifMatch?.withBytes { head.append(copying: $0) }
+    conditions.texts.ifMatch?.withBytes { head.append(copying: $0) }
     head.append(0)
-    conditions.ifNoneMatch?.withBytes { head.append(copying: $0) }
+    conditions.texts.ifNoneMatch?.withBytes { head.append(copying: $0) }
     head.append(0)
     let body = exchange.body
     var hasher = DigestHasher()

@@ -3,23 +3,25 @@ internal import SessionModel
 internal import SessionStore
 
 extension SessionAPI {
-  /// Answers with the session's document, or with 304 when the caller has it already.
+  /// Answers with the session's document, with 304 when the caller has it already, or with 412 when it wants another.
   func read(_ request: APIRequest) {
-    var known: Precondition.Versions?
-    if let value = request.exchange.headerList(.ifNoneMatch) {
-      guard let versions = parseEntityTags(value, weak: true) else {
-        let detail = "If-None-Match: must be * or a list of entity tags such as \"4\""
-        return request.responder.respond(AnswerFactory.answer(RequestTarget.Problem.invalid(detail)))
-      }
-      known = versions
+    let conditions: Conditions
+    do throws(RequestTarget.Problem) {
+      conditions = try Conditions(request.exchange)
+    } catch {
+      return request.responder.respond(AnswerFactory.answer(error))
     }
     do throws(StoreError) {
       let document = try store.document(request.session, of: request.caller.tenant) { version in
-        known?.contains(version) ?? false
+        conditions.ifNoneMatch?.contains(version) ?? false
       }
       guard let document else {
-        if request.operation.mayBegin && configuration.beginsOwnSessions { return begin(request) }
-        return request.responder.respond(AnswerFactory.notFound(request.session))
+        let begins = request.operation.mayBegin && configuration.beginsOwnSessions && conditions.ifMatch == nil
+        return begins ? begin(request) : request.responder.respond(AnswerFactory.notFound(request.session))
+      }
+      if let wanted = conditions.ifMatch, !wanted.contains(document.version) {
+        let rejection = Rejection.preconditionFailed(current: document.version)
+        return request.responder.respond(answers.answer(rejection, session: request.session))
       }
       if request.operation.isOwn && document.isTouchDue { return touch(request, document) }
       request.responder.respond(Self.answer(document, to: request))

@@ -113,7 +113,7 @@ extension SessionAPI {
     } catch {
       return .failure(Refusal(response: AnswerFactory.answer(error)))
     }
-    var precondition = Precondition(ifMatch: headers.ifMatch, ifNoneMatch: headers.ifNoneMatch)
+    var precondition = Precondition(ifMatch: headers.conditions.ifMatch, ifNoneMatch: headers.conditions.ifNoneMatch)
     return makeAction(request, isUpsert: isUpsert, &precondition).map { action in
       Command(
         sessionID: request.session, action: action, precondition: precondition, customerProof: customerProof,

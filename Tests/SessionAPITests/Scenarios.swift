@@ -120,6 +120,15 @@ struct Scenario: Sendable, CustomStringConvertible {
           "GET", "/context/s1", "", ["If-None-Match": "\"3\""], is: 304, "", ["ETag": "\"3\"", "Content-Type": nil]),
         Step("GET", "/context/s1", "", ["If-None-Match": "\"1\", W/\"3\""], is: 304),
         Step("HEAD", "/context/s1", "", ["If-None-Match": "*"], is: 304),
+        Step("GET", "/context/s1", "", ["If-Match": "\"2\", \"3\""], is: 200),
+        Step(
+          "GET", "/context/s1", "", ["If-Match": "\"2\", W/\"3\"", "If-None-Match": "*"], is: 412,
+          error(
+            412, "The session's version is not what If-Match or If-None-Match asks for",
+            #","sessionId":"s1","currentVersion":3"#)),
+        Step("HEAD", "/context/s1", "", ["If-Match": "\"2\""], is: 412),
+        Step("GET", "/context/s2", "", ["If-Match": "*"], is: 404),
+        Step("GET", "/context/s1", "", ["If-Match": "3"], is: 400),
         Step("GET", "/context/s1", "", ["If-None-Match": "\"2\", \"abc\""], is: 200),
         Step(
           "GET", "/context/s1", "", ["If-None-Match": "3"], is: 400,

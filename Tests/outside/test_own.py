@@ -188,6 +188,11 @@ class TestAutoCreate:
         assert client.fields() == {}
         assert creating.request("GET", path_of("new")).status == 200
 
+    def test_begins_none_for_a_get_that_wants_a_version(self, creating):
+        answer = Client(creating, "new").request("GET", If_Match="*")
+        assert answer.status == 404
+        assert creating.request("GET", path_of("new")).status == 404
+
     def test_begins_a_session_with_its_first_attribute(self, creating):
         client = Client(creating, "new")
         assert client.request("POST", "/attributes", {"key": "a", "value": 1}).status == 201
