@@ -1,3 +1,4 @@
+import LMDB
 import Platform
 import Projections
 import SessionModel
@@ -46,6 +47,38 @@ import TestSupport
     #expect(try kinds(test, "customer") == [.started])
     #expect(test.store.statistics.current.expiredCount == 1)
     #expect(test.store.statistics.current.sweepCount == 2)
+  }
+
+  @Test("a map that is full keeps expiries from being recorded, and nothing from being read")
+  func fullMap() throws {
+    let folder = try TemporaryFolder()
+    let clock = TestClock()
+    let sessions = (0..<300).map { "s\($0)" }
+    let value = "\"" + String(repeating: "x", count: 16_000) + "\""
+    func small(_ configuration: inout SessionStore.Configuration) {
+      configuration.environment = Environment.Options(mapSizeBytes: 1 << 20)
+    }
+    do {
+      let test = try store(folder, clock: clock, configure: small)
+      for session in sessions { test.send(.begin(session)) }
+      test.send(login("customer"))
+      while case .accepted = test.send(.set("customer", "a", value)) {}
+      test.flushed()
+    }
+    clock.advance(microseconds: 10_000_000)
+    for _ in 0..<2 {
+      // A start doesn't know of it before something is written.
+      let test = try store(folder, clock: clock, configure: small)
+      for _ in 0..<2 { test.sweep() }
+      #expect(test.notices.filter { $0.contains("raise mapSizeBytes") }.count == 1, "\(test.notices)")
+      #expect(test.failures == [])
+      #expect(try test.document("customer")?.contains("xxx") == true)
+      #expect(try test.document("s299") == nil)
+    }
+    let test = try store(folder, clock: clock)
+    test.sweep()
+    test.flushed()
+    for session in sessions { #expect(try kinds(test, session) == [.started, .expired]) }
   }
 
   @Test("customers' sessions expire by their own time to live")
