@@ -33,7 +33,7 @@ public struct CORSPolicy: Sendable, Equatable {
 
   /// Whether pages of `origin` may call. A field of the answer holds it then, which not every text that is sent may.
   private func isAllowed(_ origin: String) -> Bool {
-    origins.contains(origin) || isAny && origin.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+    origin.utf8.allSatisfy { (0x21...0x7e).contains($0) } && (isAny || origins.contains(origin))
   }
 
   /// What every answer to a page of `origin` carries; nothing when it may not call.

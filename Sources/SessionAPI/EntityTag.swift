@@ -18,22 +18,30 @@ func entityTag(_ version: UInt32) -> String {
 ///
 /// - Parameter weak: whether weak tags count: they do for `If-None-Match` and don't for `If-Match` (RFC 9110, 13.1).
 func parseEntityTags(_ value: String, weak: Bool) -> Precondition.Versions? {
-  if value == "*" { return .any }
+  // By bytes: client's texts may take quadratic time to compare as such.
+  var rest = value.utf8[...]
+  if rest.elementsEqual("*".utf8) { return .any }
   var versions: [UInt32] = []
-  var rest = Substring(value)
   var isFirst = true
   while true {
     // RFC 9110, 5.6.1.2: empty elements are ignored.
-    let gap = rest.prefix { $0 == " " || $0 == "\t" || $0 == "," }
+    let gap = rest.prefix { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: ",") }
     rest = rest[gap.endIndex...]
     if rest.isEmpty { return isFirst ? nil : .oneOf(versions) }
-    guard isFirst || gap.contains(",") else { return nil }
+    guard isFirst || gap.contains(UInt8(ascii: ",")) else { return nil }
     isFirst = false
-    let isWeak = rest.hasPrefix("W/")
+    let isWeak = rest.starts(with: "W/".utf8)
     if isWeak { rest = rest.dropFirst(2) }
-    guard rest.first == "\"", let end = rest.dropFirst().firstIndex(of: "\"") else { return nil }
-    let tag = rest[rest.index(after: rest.startIndex)..<end]
-    rest = rest[rest.index(after: end)...]
-    if let version = UInt32(tag), String(version) == tag, weak || !isWeak { versions.append(version) }
+    let quote = UInt8(ascii: "\"")
+    guard rest.first == quote, let end = rest.dropFirst().firstIndex(of: quote) else { return nil }
+    let tag = rest[..<end].dropFirst()
+    rest = rest[end...].dropFirst()
+    if weak || !isWeak, let version = version(tag) { versions.append(version) }
   }
+}
+
+/// The version that a tag spells as we do: digits without a zero before them.
+private func version(_ tag: Substring.UTF8View) -> UInt32? {
+  guard tag.allSatisfy({ $0 &- 0x30 < 10 }), tag.first != UInt8(ascii: "0") else { return nil }
+  return UInt32(Substring(tag))
 }

@@ -22,6 +22,8 @@ enum FeedFormat: CaseIterable {
       self = .page
       return
     }
+    // Media types are ASCII; other texts may take quadratic time to compare.
+    guard accepted.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
     let ranges = accepted.split(separator: ",").map { MediaRange($0) }
     var best: (format: FeedFormat, quality: Double)?
     for format in Self.allCases {

@@ -94,6 +94,8 @@ struct RequestTrace {
 
   /// W3C Trace Context, 3.2: version, trace id, parent id and flags in lower-case hexadecimal, the ids not all zero.
   private static func isTraceParent(_ value: String) -> Bool {
+    // Before anything is compared as text, which may take quadratic time.
+    guard value.utf8.count == 55 else { return false }
     let parts = value.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 4, parts.map(\.utf8.count) == [2, 32, 16, 2], parts[0] != "ff" else { return false }
     let isHexadecimal = value.utf8.allSatisfy { byte in

@@ -6,6 +6,9 @@ struct RequestQuery {
   /// A parameter that an operation has, by its name in the query.
   enum Parameter: String {
     case after, asOf, before, customerId, from, limit, sessionId, to, type, upsert, version
+
+    /// As long as the longest name.
+    fileprivate static let maximumBytes = 10
   }
 
   // A few at most, so that looking through them is the least work.
@@ -22,7 +25,8 @@ struct RequestQuery {
       rest = rest[pair.endIndex...].dropFirst()
       let encodedName = pair.prefix { $0 != UInt8(ascii: "=") }
       guard let name = percentDecoded(encodedName) else { throw .invalid("query: holds a broken percent escape") }
-      guard let parameter = Parameter(rawValue: name) else { continue }
+      // Long texts aren't compared, since Unicode's equality of them may take quadratic time.
+      guard name.utf8.count <= Parameter.maximumBytes, let parameter = Parameter(rawValue: name) else { continue }
       guard let text = percentDecoded(pair[encodedName.endIndex...].dropFirst()) else {
         throw .invalid("\(name): must be URL-encoded UTF-8")
       }
@@ -39,11 +43,10 @@ struct RequestQuery {
 
   /// Whether the query says `upsert=true`. Throws when it says something that is neither that nor `false`.
   func isUpsert() throws(RequestTarget.Problem) -> Bool {
-    switch text(.upsert) {
-    case nil, "false": return false
-    case "true": return true
-    default: throw .invalid("upsert: must be true or false")
-    }
+    guard let text = text(.upsert) else { return false }
+    if text.utf8.elementsEqual("true".utf8) { return true }
+    guard text.utf8.elementsEqual("false".utf8) else { throw .invalid("upsert: must be true or false") }
+    return false
   }
 
   /// A customer's id, nil when the parameter isn't there. Throws when it can't be one.

@@ -17,7 +17,10 @@ extension SessionAPI {
       }
       guard let document else {
         let begins = request.operation.mayBegin && configuration.beginsOwnSessions && conditions.ifMatch == nil
-        return begins ? begin(request) : request.responder.respond(AnswerFactory.notFound(request.session))
+        guard begins else { return request.responder.respond(AnswerFactory.notFound(request.session)) }
+        // That is a change, as many as which a tenant may ask for.
+        if let refusal = refusalOfWrite(by: request.target.tenant) { return request.responder.respond(refusal) }
+        return begin(request)
       }
       if let wanted = conditions.ifMatch, !wanted.contains(document.version) {
         let rejection = Rejection.preconditionFailed(current: document.version)

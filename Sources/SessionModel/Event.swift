@@ -38,7 +38,7 @@ public struct Event: Equatable, Sendable {
 
     /// The kind of that name, nil when there is none.
     public init?(name: String) {
-      guard let kind = Self.allCases.first(where: { $0.name == name }) else { return nil }
+      guard let kind = Self.allCases.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) else { return nil }
       self = kind
     }
 

@@ -32,7 +32,7 @@ extension IssuerKeys {
     }
     var skipped: [String] = []
     var keys: [VerificationKey] = []
-    var keysByID: [String: VerificationKey] = [:]
+    var keysByID: [[UInt8]: VerificationKey] = [:]
     var ids: Set<String> = []
     for (index, object) in objects.enumerated() {
       let jwk = try JSONWebKey(object, index: index)
@@ -43,7 +43,7 @@ extension IssuerKeys {
       case .skip(let reason): skipped.append("\(jwk.name) is not used: \(reason)")
       case .verify(let key):
         keys.append(key)
-        if let id = jwk.id { keysByID[id] = key }
+        if let id = jwk.id { keysByID[Array(id.utf8)] = key }
       }
     }
     guard !keys.isEmpty else {

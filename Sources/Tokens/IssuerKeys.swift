@@ -7,9 +7,10 @@ struct IssuerKeys: Sendable {
   /// What in the file is not used, and why, for the operator.
   let skipped: [String]
   private let keys: [VerificationKey]
-  private let keysByID: [String: VerificationKey]
+  // By bytes, as identifiers are compared; to hash what a stranger sends as text may take quadratic time.
+  private let keysByID: [[UInt8]: VerificationKey]
 
-  init(fileDigest: Digest, skipped: [String], keys: [VerificationKey], keysByID: [String: VerificationKey]) {
+  init(fileDigest: Digest, skipped: [String], keys: [VerificationKey], keysByID: [[UInt8]: VerificationKey]) {
     self.fileDigest = fileDigest
     self.skipped = skipped
     self.keys = keys
@@ -27,10 +28,7 @@ struct IssuerKeys: Sendable {
       guard candidates.count == 1 else { throw Refusal(.unknownKey) }
       return key
     }
-    guard let index = keysByID.index(forKey: id) else { throw Refusal(.unknownKey) }
-    let (knownID, key) = keysByID[index]
-    // String's equality is by canonical equivalence (Unicode), an identifier's is by bytes.
-    guard knownID.utf8.elementsEqual(id.utf8) else { throw Refusal(.unknownKey) }
+    guard let key = keysByID[Array(id.utf8)] else { throw Refusal(.unknownKey) }
     guard key.algorithm == algorithm else { throw Refusal(.algorithmNotAllowed) }
     return key
   }

@@ -19,7 +19,8 @@ public final class TokenVerifier: Sendable {
   }
 
   private let issuers: [IssuerConfiguration]
-  private let issuersByName: [String: IssuerConfiguration]
+  // By bytes, like keys by their ids.
+  private let issuersByName: [[UInt8]: IssuerConfiguration]
   private let cacheLimit: Int
   private let state: Monitor<State>
   private let reloading = Monitor(())
@@ -30,11 +31,11 @@ public final class TokenVerifier: Sendable {
   /// - Throws: ``TokensError`` that names the issuer, and the file when it lies in that.
   public init(issuers: [IssuerConfiguration], cacheLimit: Int = 10_000) throws(TokensError) {
     var keys: [String: IssuerKeys] = [:]
-    var issuersByName: [String: IssuerConfiguration] = [:]
+    var issuersByName: [[UInt8]: IssuerConfiguration] = [:]
     var outcomes: [KeyFileOutcome] = []
     for issuer in issuers {
       try issuer.validate()
-      guard issuersByName.updateValue(issuer, forKey: issuer.issuer) == nil else {
+      guard issuersByName.updateValue(issuer, forKey: Array(issuer.issuer.utf8)) == nil else {
         throw .badConfiguration(issuer: issuer.issuer, problem: "it is configured twice; put all its keys in one file")
       }
       let read = try IssuerKeys(readingFileOf: issuer)
@@ -128,9 +129,9 @@ public final class TokenVerifier: Sendable {
     // 1. The form, with nothing of the content believed.
     let compact = try CompactToken(token)
     // 2. Who claims to have issued it, and with which key.
-    guard case .string(let name) = compact.claims["iss"], let issuer = issuersByName[name],
-      issuer.issuer.utf8.elementsEqual(name.utf8)
-    else { throw Refusal(.wrongIssuer) }
+    guard case .string(let name) = compact.claims["iss"], let issuer = issuersByName[Array(name.utf8)] else {
+      throw Refusal(.wrongIssuer)
+    }
     let (keys, keyGeneration) = state.withLock { ($0.keys[issuer.issuer], $0.keyGeneration) }
     guard let key = try keys?.key(id: compact.keyID, algorithm: compact.algorithm) else { throw Refusal(.unknownKey) }
     // 3. The signature.

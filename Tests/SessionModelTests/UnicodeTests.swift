@@ -24,6 +24,18 @@ import TestSupport
     #expect(SessionID(valid: left) == SessionID(valid: prefix + "a" + above + below))
   }
 
+  @Test("ids that Unicode takes for the same text hash by their bytes, so that nobody can choose many that collide")
+  func hashes() {
+    let marks: [Unicode.Scalar] = ["\u{5b0}", "\u{5b1}", "\u{5b2}", "\u{5b3}", "\u{5b4}", "\u{5b5}"]
+    var texts = ["a"]
+    for _ in marks {
+      texts = texts.flatMap { text in marks.filter { !text.unicodeScalars.contains($0) }.map { text + String($0) } }
+    }
+    #expect(texts.count == 720)
+    #expect(texts.allSatisfy { $0 == texts[0] })
+    #expect(Set(texts.map { SessionID(valid: $0).hashValue }).count > 700)
+  }
+
   @Test("attributes whose names differ in bytes are different ones")
   func attributes() {
     var context = SessionContext([:], attributes: [Attribute(composed, "1")])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from pathlib import Path
+
+import pytest
 
 
 def put(daemon, tenant: str, session: str, body=None):
@@ -84,3 +88,59 @@ def test_a_full_log_fails_the_change_and_nothing_that_was_acknowledged_is_lost(n
         assert daemon.request("GET", f"/session-context/acme/context/s{number}").status == 200, number
     assert daemon.request("GET", f"/session-context/acme/context/s{acknowledged}").status == 404
     assert put(daemon, "acme", "after").status == 204
+
+
+def test_own_sessions_that_begin_by_themselves_count_as_changes(new_daemon):
+    daemon = new_daemon(config={"limits": {"writesPerSecondPerTenant": 5}, "autoCreate": True}).start()
+    path = "/session-context/acme/me/context"
+    statuses = [daemon.request("GET", path, headers={"session-id": f"s{number}"}).status for number in range(20)]
+    assert statuses[:5] == [200] * 5
+    assert statuses.count(429) >= 10
+    # What has begun is read all the same.
+    assert daemon.request("GET", path, headers={"session-id": "s0"}).status == 200
+
+
+# Marks that Unicode's equality of texts has to sort, which takes quadratic time; and as many bytes of ASCII.
+MARKS = ("\u0301" * 1400 + "\u0316" * 1400).encode()
+PLAIN = b"a" * len(MARKS)
+
+
+def quoted(text: bytes) -> bytes:
+    return b"".join(b"%%%02X" % byte for byte in text[:1600] + text[-1600:])
+
+
+@pytest.mark.parametrize(
+    "target, field",
+    [
+        (lambda text: b"?" + quoted(text), lambda text: b""),
+        (lambda text: b"", lambda text: b"traceparent: " + text + b"\r\n"),
+        (lambda text: b"", lambda text: b"Origin: " + text + b"\r\n"),
+        (lambda text: b"", lambda text: b'If-None-Match: "' + text + b'"\r\n'),
+        (lambda text: b"", lambda text: b"Idempotency-Key: " + text + b"\r\n"),
+        (lambda text: b"", lambda text: b"X-Request-Id: " + text + b"\r\n"),
+        (lambda text: b"/events", lambda text: b"Accept: " + text + b"\r\n"),
+        (lambda text: b"/events", lambda text: b"Last-Event-ID: " + text + b"\r\n"),
+    ],
+    ids=["query", "traceparent", "Origin", "If-None-Match", "Idempotency-Key", "X-Request-Id", "Accept", "Last-Event-ID"],
+)
+def test_texts_that_take_long_to_compare_are_not_compared(new_daemon, target, field):
+    """Counted in processor time, of which the attack took a hundred times as much."""
+    daemon = new_daemon(config={"corsOrigins": ["https://shop.example"]}).start()
+    assert put(daemon, "acme", "s1").status == 204
+
+    def seconds(text: bytes, count: int = 40) -> float:
+        path = b"/session-context/acme" + (b"/events" if target(text) == b"/events" else b"/context/s1" + target(text))
+        request = b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n" + field(text) + b"\r\n"
+        before = processor_seconds(daemon)
+        with daemon.wire() as wire:
+            for _ in range(count):
+                assert wire.exchange(request).status < 500
+        return processor_seconds(daemon) - before
+
+    seconds(PLAIN)
+    assert seconds(MARKS) < 4 * seconds(PLAIN) + 0.15
+
+
+def processor_seconds(daemon) -> float:
+    fields = Path(f"/proc/{daemon.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
