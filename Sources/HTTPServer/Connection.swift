@@ -45,6 +45,9 @@ internal import Synchronization
     self.peer = peer
   }
 
+  /// What a connection keeps between requests for the next one's body, at most.
+  private static let keptBodyBytes = 4096
+
   // MARK: the request, on the worker
 
   /// The request line is there; the library hasn't yet changed the target.
@@ -152,7 +155,11 @@ internal import Synchronization
     unsafe uri = nil
     pending = nil
     // After an abandoned request there is no next one, and the handler's answer may still come.
-    if exchange.state.load(ordering: .relaxed) != .abandoned { exchange.state.store(.receiving, ordering: .relaxed) }
+    if exchange.state.load(ordering: .relaxed) != .abandoned {
+      exchange.state.store(.receiving, ordering: .relaxed)
+      // Thousands of idle connections must not keep what large bodies took.
+      if exchange.body.capacity > Self.keptBodyBytes { exchange.body = [] }
+    }
     enter(.idle, exchange)
   }
 

@@ -78,8 +78,9 @@ internal import Platform
       return refuse(400, "the request target must be a path that begins with /, or an http URL")
     }
     pathStart = start
-    for index in target.indices where target[index] < 0x21 || target[index] > 0x7e {
-      return refuse(400, "the request target must be visible ASCII; percent-encode every other byte")
+    for index in target.indices where target[index] < 0x21 || target[index] > 0x7e || target[index] == UInt8(ascii: "#")
+    {
+      return refuse(400, "the request target must be visible ASCII without #; percent-encode every other byte")
     }
     guard unsafe version[8] == 0, unsafe version[9] == 0 else {
       return refuse(400, "the request line must end with CRLF")
@@ -127,7 +128,7 @@ internal import Platform
     "each header line must be `name: value` ended by CRLF, without folding and without control characters"
 
   /// Where path and query begin in a target: at 0 in origin form, behind the host in absolute form, which a server must take
-  /// too (RFC 9112, 3.2.2). Nil in the other forms, and where a user stands before the host (RFC 9110, 4.2.4).
+  /// too (RFC 9112, 3.2.2). Nil in the other forms, and without a host.
   private static func pathStart(in target: Span<UInt8>) -> Int? {
     guard target.isEmpty || target[0] != UInt8(ascii: "/") else { return 0 }
     guard let colon = target.firstIndex(of: UInt8(ascii: ":")), target.extracting(colon...).hasPrefix(Array("://".utf8))
@@ -135,11 +136,23 @@ internal import Platform
     let scheme = target.extracting(..<colon)
     guard HTTPFieldName("http").matches(scheme) || HTTPFieldName("https").matches(scheme) else { return nil }
     var end = colon + 3
-    while end < target.count, target[end] != UInt8(ascii: "/"), target[end] != UInt8(ascii: "?") {
-      guard target[end] != UInt8(ascii: "@") else { return nil }
-      end += 1
+    while end < target.count, target[end] != UInt8(ascii: "/"), target[end] != UInt8(ascii: "?") { end += 1 }
+    return end > colon + 3 && isHost(target.extracting((colon + 3)..<end)) ? end : nil
+  }
+
+  /// Whether a host and perhaps a port may be written so, without a user before them: the characters of RFC 3986, 3.2.2 and
+  /// 3.2.3.
+  private static func isHost(_ text: Span<UInt8>) -> Bool {
+    for index in text.indices {
+      switch text[index] {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: ";"), UInt8(ascii: "$")...UInt8(ascii: "."), UInt8(ascii: "!"),
+        UInt8(ascii: "="), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "_"), UInt8(ascii: "~"):
+        continue
+      default: return false
+      }
     }
-    return end > colon + 3 ? end : nil
+    return true
   }
 
   private mutating func refuse(_ status: Int, _ message: String) {
@@ -169,7 +182,10 @@ internal import Platform
   /// Applies the rules of the few fields that have some.
   private mutating func examineField(_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool {
     switch name.count {
-    case 4 where HTTPFieldName.host.matches(name): return once(.host, "Host")
+    case 4 where HTTPFieldName.host.matches(name):
+      // RFC 9112, 3.2: 400 for "a Host header field with an invalid field value".
+      guard Self.isHost(trimmed(value)) else { return fail("Host must be a host, and perhaps a port") }
+      return once(.host, "Host")
     case 6 where HTTPFieldName("Expect").matches(name): return once(.expect, "Expect")
     case 12 where HTTPFieldName.contentType.matches(name): return once(.contentType, "Content-Type")
     case 13 where HTTPFieldName.authorization.matches(name): return once(.authorization, "Authorization")

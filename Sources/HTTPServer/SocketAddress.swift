@@ -66,7 +66,13 @@ struct SocketAddress: Sendable {
   var origin: Origin? {
     switch storage {
     case .ipv4(let address, _): .ipv4(address.s_addr)
-    case .ipv6(let address, _): unsafe withUnsafeBytes(of: address) { unsafe .ipv6($0.load(as: UInt64.self)) }
+    case .ipv6(let address, _):
+      unsafe withUnsafeBytes(of: address) { bytes in
+        // RFC 4291, 2.5.5.2: IPv4-mapped addresses, as a socket for both families gives them.
+        let isMapped = unsafe bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
+        return unsafe isMapped
+          ? .ipv4(bytes.load(fromByteOffset: 12, as: UInt32.self)) : .ipv6(bytes.load(as: UInt64.self))
+      }
     case .unix: nil
     }
   }

@@ -126,6 +126,15 @@ import Testing
     Refused("HTTP/1.2", "GET /echo HTTP/1.2\r\nHost: a\r\n\r\n", status: 505, names: "version"),
     Refused("HTTP/2.0", "GET /echo HTTP/2.0\r\nHost: a\r\n\r\n", status: 505, names: nil),
     Refused("HTTP/0.8", "GET /echo HTTP/0.8\r\nHost: a\r\n\r\n", status: 505, names: nil),
+    Refused("a fragment in the target", "GET /echo#a HTTP/1.1\r\nHost: a\r\n\r\n", names: "#"),
+    Refused("a fragment behind a host", "GET http://a#/echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    Refused("a backslash in a host", "GET http://a\\b/echo HTTP/1.1\r\nHost: a\r\n\r\n", names: "target"),
+    // Host.
+    Refused("a Host with a path", "GET /echo HTTP/1.1\r\nHost: a/b\r\n\r\n", names: "Host"),
+    Refused("a Host with a user", "GET /echo HTTP/1.1\r\nHost: a@b\r\n\r\n", names: "Host"),
+    Refused("a Host with a blank", "GET /echo HTTP/1.1\r\nHost: a b\r\n\r\n", names: "Host"),
+    Refused("two names in a Host", "GET /echo HTTP/1.1\r\nHost: a\tb\r\n\r\n", names: "Host"),
+    Refused("a Host beyond ASCII", "GET /echo HTTP/1.1\r\nHost: \u{e4}\r\n\r\n", names: "Host"),
     // Sizes.
     Refused(
       "a header beyond the limit", get + "X-Test: " + String(repeating: "x", count: 13000) + "\r\n\r\n", status: 431,
@@ -185,6 +194,9 @@ import Testing
       ("GET /echo HTTP/1.1\r\nHost: a\r\nx-tEST: \t b \t\r\n\r\n", "GET /echo b "),
       ("GET /echo HTTP/1.1\r\nHost: a\r\nX-Test: \u{e4}\r\n\r\n", "GET /echo \u{e4} "),
       ("GET /echo HTTP/1.1\r\nHost: a\r\nX-Test: a\r\nX-Test: b\r\n\r\n", "GET /echo a "),
+      ("GET /echo HTTP/1.1\r\nHost: [::1]:8080 \r\n\r\n", "GET /echo - "),
+      ("GET /echo HTTP/1.1\r\nHost:\r\n\r\n", "GET /echo - "),
+      ("GET /echo HTTP/1.1\r\nHost: a_b.%20~!$&'()*+,;=\r\n\r\n", "GET /echo - "),
       ("get /echo HTTP/1.1\r\nHost: a\r\n\r\n", "get /echo - "),
       ("PROPFIND /echo HTTP/1.1\r\nHost: a\r\n\r\n", "PROPFIND /echo - "),
       ("PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 003\r\n\r\nabc", "PUT /echo - abc"),
