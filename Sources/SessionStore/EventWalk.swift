@@ -45,8 +45,7 @@ public struct EventWalk {
   /// How far a tenant's log has been walked.
   private struct Place {
     var reached: UInt64
-    /// The sessions of the customer that is asked for.
-    var carriers: Set<SessionID> = []
+    var filter: EventFilter
     var isDone = false
   }
 
@@ -58,7 +57,7 @@ public struct EventWalk {
     guard fromEnd else { return }
     for tenant in try selectedTenants() {
       tenants[tenant] = Place(
-        reached: try Self.lastPosition(of: tenant, in: reader.log), carriers: try carriers(in: tenant))
+        reached: try Self.lastPosition(of: tenant, in: reader.log), filter: try filter(in: tenant))
     }
   }
 
@@ -92,7 +91,7 @@ public struct EventWalk {
       // Where that can't be told for damage, the walk comes upon the damage itself.
       reached = max(reached, (try? reader.log.lastPosition(of: tenant, at: before)) ?? 0)
     }
-    return Place(reached: reached, carriers: try carriers(in: tenant))
+    return Place(reached: reached, filter: try filter(in: tenant))
   }
 
   /// About how many records the walk has to look at.
@@ -145,47 +144,48 @@ public struct EventWalk {
       place.isDone = true
       return nil
     }
-    if let session = selection.session, !session.description.withBytes({ frame.sessionID.isEqual(to: $0) }) {
-      return nil
-    }
-    // Of another kind, an event may still be the one with which a session begins to carry the customer.
-    if let kind = selection.kind, frame.kind != kind.rawValue, selection.customer == nil { return nil }
+    guard place.filter.mayPass(frame) else { return nil }
     let event = try frame.event()
-    if let customer = selection.customer {
-      if event.sets(customer: customer) { place.carriers.insert(event.sessionID) }
-      guard place.carriers.contains(event.sessionID) else { return nil }
-    }
-    if let kind = selection.kind, event.kind != kind { return nil }
-    return RecordedEvent(event: event, isErased: frame.isErased)
+    return place.filter.passes(event) ? RecordedEvent(event: event, isErased: frame.isErased) : nil
+  }
+
+  private func filter(in tenant: TenantID) throws(StoreError) -> EventFilter {
+    var carriers = CustomerSessions()
+    if let customer = selection.customer { carriers = try self.carriers(of: customer, in: tenant) }
+    return EventFilter(
+      kind: selection.kind, session: selection.session, customer: selection.customer, carriers: carriers)
   }
 
   /// The sessions that carry or carried the customer up to the end of the log: from the index, and from what the log has
   /// beyond it.
-  private func carriers(in tenant: TenantID) throws(StoreError) -> Set<SessionID> {
-    guard let customer = selection.customer else { return [] }
+  private func carriers(of customer: String, in tenant: TenantID) throws(StoreError) -> CustomerSessions {
     do {
-      var (carriers, reached) = indexedCarriers(of: customer, in: tenant)
+      let (indexed, checkpoint) = indexedCarriers(of: customer, in: tenant)
+      var carriers = CustomerSessions(indexed, asOf: checkpoint)
+      var reached = checkpoint
       while true {
-        var found: [SessionID] = []
+        var found: [Event] = []
         let last = try reader.log.scan(tenant, after: reached, limit: Self.recordsPerTransaction) { _, frame, _ in
-          if let event = try? frame?.event(), event.sets(customer: customer) { found.append(event.sessionID) }
+          if let event = try? frame?.event() { found.append(event) }
         }
-        carriers.formUnion(found)
-        if last <= reached { return carriers }
+        for event in found { carriers.take(event, of: customer) }
+        if last <= reached { break }
         reached = last
       }
+      carriers.advance(to: reached)
+      return carriers
     } catch {
       throw StoreError(error)
     }
   }
 
   /// What the index of customers knows, and up to where; nothing when that can't be told, or isn't of this log.
-  private func indexedCarriers(of customer: String, in tenant: TenantID) -> (Set<SessionID>, UInt64) {
+  private func indexedCarriers(of customer: String, in tenant: TenantID) -> ([SessionID], UInt64) {
     guard let projections = reader.projections, let view = try? projections.view(),
       let isOfLog = try? view.isOf(reader.log, tenant), isOfLog,
       let checkpoint = try? view.checkpoint(of: tenant),
       let sessions = try? view.sessions(of: customer, in: tenant, limit: .max)
     else { return ([], 0) }
-    return (Set(sessions), checkpoint.tail.position)
+    return (sessions, checkpoint.tail.position)
   }
 }

@@ -16,7 +16,10 @@ extension SessionStore {
   public func eventFilter(
     of tenant: AuthorizedTenant, kind: Event.Kind? = nil, session: SessionID? = nil, customer: String? = nil
   ) throws(StoreError) -> EventFilter {
-    let carriers = if let customer { Set(try sessionIDs(of: customer, in: tenant)) } else { Set<SessionID>() }
+    guard let customer else { return EventFilter(kind: kind, session: session, customer: nil) }
+    // Asked for first: what comes in between is taken in again.
+    let position = lastPosition(of: tenant)
+    let carriers = CustomerSessions(try sessionIDs(of: customer, in: tenant), asOf: position)
     return EventFilter(kind: kind, session: session, customer: customer, carriers: carriers)
   }
 

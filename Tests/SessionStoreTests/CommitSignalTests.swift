@@ -79,7 +79,7 @@ import Testing
     ) { checkpoints = $1 }
     let tenant = TestStore.tenant
     @Sendable func look() -> (last: UInt64, read: Int, isAtEnd: Bool) {
-      var filter = EventFilter(kind: nil, session: nil, customer: nil, carriers: [])
+      var filter = EventFilter(kind: nil, session: nil, customer: nil)
       var read = 0
       let reach = try? store.readEvents(of: tenant.authorized, after: 0, scanLimit: 10, filter: &filter) { _ in
         read += 1

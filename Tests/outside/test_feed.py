@@ -129,6 +129,43 @@ def test_filters_hold_for_the_past_and_the_present(own, query, expected):
             assert (event := feed.event()).is_mark and event.position <= 6, event
 
 
+def events_until(feed: Feed, position: int) -> list[tuple[int, str]]:
+    """What comes until a note says that `position` was reached, or its event does."""
+    found = []
+    while True:
+        event = feed.event()
+        if not event.is_mark:
+            found.append((event.position, event.type))
+        if event.position >= position:
+            return found
+
+
+def test_of_a_session_that_comes_to_carry_a_customer_events_of_another_kind_pass_afterwards(own):
+    query = "type=session.ended.v1&customerId=c1"
+    with Feed(own, query) as feed:
+        feed.events("caught-up")
+        begin(own, "s1", {"customerId": "c1"})
+        begin(own, "s2")
+        for session in ("s1", "s2"):
+            assert own.request("DELETE", path_of(session)).status == 204
+        assert events_until(feed, 4) == [(3, "session.ended.v1")]
+    assert [event["position"] for event in lines_of(own, query)] == [3]
+
+
+@pytest.mark.parametrize("kind", ["", "type=session.erased.v1&"])
+def test_what_begins_under_the_id_of_an_erased_session_is_not_the_customers(own, kind):
+    begin(own, "s1", {"customerId": "c1"})
+    with Feed(own, f"{kind}customerId=c1") as feed:
+        feed.events("caught-up")
+        answer = own.request("POST", "/session-context/acme/erasures", {"customerId": "c1"})
+        assert answer.status == 200, answer
+        begin(own, "s1", {"customerId": "c2"})
+        set_attribute(own, "s1")
+        assert events_until(feed, 4) == [(2, "session.erased.v1")]
+    assert lines_of(own, f"{kind}customerId=c1") == []
+    assert [event["position"] for event in lines_of(own, "customerId=c2")] == [1, 2, 3, 4]
+
+
 def test_a_filter_that_nothing_passes_still_moves_on(own):
     with Feed(own, "sessionId=none") as feed:
         feed.events("caught-up")

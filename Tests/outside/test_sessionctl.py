@@ -318,6 +318,27 @@ def test_replay_of_a_customer(new_daemon):
     check()
 
 
+def test_replay_of_an_erased_customer_has_nothing_of_what_came_under_the_same_id(new_daemon):
+    daemon = new_daemon(config={"storage": {"flushIntervalMilliseconds": 200}}).start()
+    path = path_of("s1", query="upsert=true")
+    assert daemon.request("PUT", path, {"customerId": "c1"}).status == 204
+    daemon.restart()  # Flushed: the index of customers has it.
+    daemon.config["storage"]["flushIntervalMilliseconds"] = 60_000
+    daemon.restart()
+    tail = Tail(daemon.data, "--from", "1", "--customer", "c1")
+    try:
+        tail.wait(1)
+        assert daemon.request("POST", "/session-context/acme/erasures", {"customerId": "c1"}).status == 200
+        assert daemon.request("PUT", path, {"customerId": "c2", "currency": "EUR"}).status == 204
+        assert control(daemon.data, "replay", "--customer", "c1", "--json").lines() == []
+        later = control(daemon.data, "replay", "--customer", "c2", "--json").lines()
+        assert [event["position"] for event in later] == [1, 2, 3]
+        assert daemon.request("PUT", path_of("s2", query="upsert=true"), {"customerId": "c1"}).status == 204
+        assert [line["position"] for line in tail.wait(3)] == [1, 2, 4]
+    finally:
+        assert tail.end(signal.SIGTERM) == 0
+
+
 def test_replay_ends_quietly_when_nobody_reads(fed):
     daemon, _ = fed
     for words in (["replay", "--json"], ["replay"], ["--help"]):
