@@ -43,14 +43,15 @@ final class DiskReserve: Sendable {
   /// Keeps another amount free from the next look on.
   func change(to bytes: Int) { reserveBytes.store(bytes, ordering: .relaxed) }
 
-  /// Looks at the disk; returns whether changes are refused from now on, nil when that is as before.
+  /// Looks at the disk; returns whether changes are refused from now on, nil when that is as before. They are, too, while
+  /// there is no room for the `unflushedBytes` that earlier ones led to.
   ///
   /// What was refused is let in again when there is an eighth more than the reserve, so that it doesn't change with
   /// every file.
-  func look() throws(SystemError) -> Bool? {
+  func look(unflushedBytes: Int) throws(SystemError) -> Bool? {
     let room = try Files.availableBytes(path)
     available.store(room, ordering: .relaxed)
-    let reserve = UInt64(bytes)
+    let reserve = UInt64(max(bytes, unflushedBytes))
     let wasShort = self.isShort.load(ordering: .relaxed)
     let isShort = room < (wasShort ? reserve + reserve / 8 : reserve)
     guard isShort != wasShort else { return nil }

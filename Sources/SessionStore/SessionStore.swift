@@ -267,7 +267,8 @@ public final class SessionStore: Sendable {
   /// Carries out a batch of commands, and tells each one what came of it when all of it is durable and can be read.
   func write(_ batch: [PendingCommand], _ cycle: inout WriterCycle) {
     guard !isFailed.load(ordering: .acquiring), waitForRoom() else {
-      for pending in batch { pending.completion(.failed(.closed)) }
+      let error: StoreError = isFailed.load(ordering: .acquiring) ? .closed : .diskNearlyFull
+      for pending in batch { pending.completion(.failed(error)) }
       return
     }
     let started = monotonicNanoseconds()
@@ -287,11 +288,12 @@ public final class SessionStore: Sendable {
     }
   }
 
-  /// Waits for room in the overlay, however long a flush takes; false when no more will be made.
+  /// Waits for room in the overlay, however long a flush takes; false when none will be made, or not before there is room
+  /// on the disk.
   private func waitForRoom() -> Bool {
     while true {
       if let hasRoom = overlay.waitForRoom(milliseconds: 1000) { return hasRoom }
-      if disk.isMapFull { return false }
+      if disk.isUsedUp || !disk.hasRoom(forBytes: overlay.usage.bytes) { return false }
       observer.writerAlive()
     }
   }
@@ -354,10 +356,12 @@ public final class SessionStore: Sendable {
 
   private func lookAtDisk() {
     do throws(SystemError) {
-      switch try disk.look() {
+      let unflushed = overlay.usage.bytes
+      switch try disk.look(unflushedBytes: unflushed) {
       case true?:
+        let reason = unflushed > disk.bytes ? "what waits to be flushed" : "storage.diskReserveBytes"
         observer.notice(
-          "changes are refused: less than \(disk.bytes) bytes are free on the disk (storage.diskReserveBytes); make room"
+          "changes are refused: less than \(max(disk.bytes, unflushed)) bytes are free on the disk (\(reason)); make room"
         )
       case false?: observer.notice("changes are taken again: there is room on the disk")
       case nil: break

@@ -130,3 +130,40 @@ def test_a_full_disk_is_told_where_a_memory_map_would_have_ended_the_process(new
     daemon.start()
     assert daemon.request("GET", path_of("before")).status == 200
     assert daemon.terminate() == 0
+
+
+def test_what_cannot_be_flushed_ends_neither_answers_nor_the_daemon(new_daemon, small_disk):
+    """Small events of large sessions: the log has room for more of them than the projections."""
+    config = {
+        "storage": {"diskReserveBytes": 0, "flushIntervalMilliseconds": 60_000},
+        "limits": {"overlayBytes": 6 * MEBIBYTE},
+        "timeouts": {"drainSeconds": 3},
+    }
+    daemon = new_daemon(config=config)
+    daemon.data = small_disk / "data"
+    daemon.start()
+    large = {"context": {f"a{number}": "x" * 14_000 for number in range(4)}}
+    for number in range(150):
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), large).status == 204
+    daemon.restart()
+    free = os.statvfs(small_disk)
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(free.f_bavail * free.f_frsize - 5 * MEBIBYTE))
+
+    def touch(number: int):
+        return daemon.request("POST", path_of(f"s{number}", "attributes"), {"key": "n", "value": number})
+
+    statuses = [touch(number).status for number in range(150)]
+    assert set(statuses) == {204, 507}, statuses
+    answer = touch(149)
+    assert (answer.status, answer.headers["retry-after"]) == (507, "1")
+    assert daemon.request("GET", path_of("s0")).json()["context"]["n"] == 0
+    assert daemon.admin("/readyz").status == 503
+    assert "changes are refused" in daemon.stderr
+    assert daemon.terminate() == 0
+    filler.unlink()
+    daemon.start()
+    for number, status in enumerate(statuses):
+        assert ("n" in daemon.request("GET", path_of(f"s{number}")).json()["context"]) == (status == 204)
+    assert touch(0).status == 204
+    assert daemon.terminate() == 0
