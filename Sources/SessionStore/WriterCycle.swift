@@ -56,9 +56,10 @@ struct WriterCycle {
       switch outcome {
       case .committed:
         // 3. Show them to readers. Only then may anybody be told.
-        checkpoints.merge(draft.fold.checkpoints) { _, new in new }
-        overlay.publish(draft.fold.finish())
-        return draft.outcomes
+        let (fold, outcomes) = (consume draft).results
+        checkpoints.merge(fold.checkpoints) { _, new in new }
+        overlay.publish(fold.finish())
+        return outcomes
       case .tailMoved(let tenant):
         // Somebody else wrote first: take that in and decide again.
         let before = checkpoints[tenant] ?? .start
@@ -93,6 +94,10 @@ struct WriterCycle {
       records.reserveCapacity(count)
       outcomes.reserveCapacity(count)
     }
+
+    /// What is left of a draft that is done with. It holds the cycle's checkpoints, which would be copied when they
+    /// change while it is there.
+    var results: (Fold, [CommandOutcome]) { (fold, outcomes) }
 
     mutating func take(_ pending: PendingCommand) {
       do {
