@@ -30,6 +30,8 @@ public struct ArchiveVerification {
     public internal(set) var segments = 0
     /// How many events were proved.
     public internal(set) var events: UInt64 = 0
+    /// How many of them have been erased, so that only what the chain covers is left.
+    public internal(set) var erasedEvents: UInt64 = 0
     /// The last record of each tenant that was looked at, whose chain stands for all before it.
     public internal(set) var tails: [TenantID: LogTail] = [:]
   }
@@ -66,8 +68,8 @@ public struct ArchiveVerification {
   }
 
   /// Proves each tenant's segments: that each file is the one that was written, each record whole and behind the one before
-  /// it, and the readable event what the record says. With `log`, that the log has the same chain at the end of each
-  /// segment, too. `progress` is told how many bytes have been read since the last time.
+  /// it, the readable event what the record says, and that each event without payload comes before the one that records its
+  /// erasure. With `log`, that the log has the same chain at the end of each segment, and no payload that the archive lacks. `progress` is told how many bytes have been read since the last time.
   public func run(comparing log: EventLog? = nil, progress: (UInt64) -> Void = { _ in }) throws(ArchiveError) -> Report
   {
     var report = Report()

@@ -68,8 +68,8 @@ public struct ArchiveWriter: ~Copyable {
     }
   }
 
-  /// Adds what `tenant`'s log has beyond the archive, up to its end as it is now. `progress` is told how many events have
-  /// been written since the last time.
+  /// Adds what `tenant`'s log has beyond the archive, up to its end as it is now, or to the event of an erasure that came in
+  /// between. `progress` is told how many events have been written since the last time.
   ///
   /// Proves each record before it is written. Throws when the archive is of another log, or the log is damaged.
   public func archive(
@@ -77,7 +77,8 @@ public struct ArchiveWriter: ~Copyable {
   ) throws(ArchiveError) -> Outcome {
     do {
       let folder = path + "/" + tenant.description
-      let end = try log.lastPosition(of: tenant)
+      var end = try log.lastPosition(of: tenant)
+      var trail = ErasureTrail()
       var manifest = try manifest(tenant, of: log)
       let before = manifest.segments
       if manifest.tail.position < end {
@@ -85,10 +86,13 @@ public struct ArchiveWriter: ~Copyable {
         try removeRest(in: folder, besides: manifest)
       }
       while manifest.tail.position < end {
-        let segment = try write(tenant, of: log, after: manifest.tail, to: end, in: folder, progress)
+        let segment = try write(tenant, of: log, after: manifest.tail, to: end, in: folder, &trail, progress)
         manifest.append(segment, at: Instant(microseconds: currentMicroseconds()))
         try Files.replace(folder + "/" + ArchiveManifest.fileName, with: Array(manifest.text.utf8))
+        // What was erased while it was written has the event that says so behind the end that was.
+        if manifest.tail.position == end, trail.problem != nil { end = try log.lastPosition(of: tenant) }
       }
+      if let problem = trail.problem { throw ArchiveError.damaged("\(problem); verify the data") }
       let new = manifest.segments.dropFirst(before.count)
       return Outcome(
         added: new.isEmpty ? nil : (before.last?.tail.position ?? 0) + 1...manifest.tail.position, segments: new.count,
@@ -131,7 +135,7 @@ public struct ArchiveWriter: ~Copyable {
   /// Writes the next segment.
   private func write(
     _ tenant: TenantID, of log: EventLog, after start: LogTail, to end: UInt64, in folder: String,
-    _ progress: (UInt64) -> Void
+    _ trail: inout ErasureTrail, _ progress: (UInt64) -> Void
   ) throws -> ArchiveManifest.Segment {
     var file = try SegmentFile(in: folder)
     var tail = start
@@ -145,6 +149,7 @@ public struct ArchiveWriter: ~Copyable {
         guard frame.follows(tail.chain) else { throw DamagedRecord("the record doesn't fit the chain") }
         guard frame.isPayloadIntact else { throw DamagedRecord("the payload doesn't fit its digest") }
         try ArchiveLine.append(frame, of: tenant, to: &lines)
+        try trail.take(frame)
         tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
         frameBytes += frame.byteCount
         return frameBytes < limits.bytes

@@ -8,11 +8,13 @@ internal import SessionModel
 struct TenantArchiveProof {
   private let tenant: TenantID
   private let folder: String
-  private let log: EventLog?
+  /// What it is compared with; nil when that is of another store.
+  private var log: EventLog?
   /// How far the archive has been proved.
   private var tail = LogTail.empty
   /// Whether the record before the next one could be read: otherwise its chain is taken as a new beginning.
   private var isChained = true
+  private var trail = ErasureTrail()
 
   /// A segment as it should be. Without a manifest, only its name tells of it.
   private struct Expected {
@@ -42,16 +44,19 @@ struct TenantArchiveProof {
     } else {
       segments = names.map { Expected(name: $0) }
     }
-    let isComparable = log == nil || storeID == nil || storeID == log?.storeID
-    if let storeID, let log, !isComparable {
-      found(nil, nil, "the archive is of the store \(storeID), and the data directory holds \(log.storeID)", &report)
+    if let storeID, let other = log, storeID != other.storeID {
+      found(nil, nil, "the archive is of the store \(storeID), and the data directory holds \(other.storeID)", &report)
+      log = nil
     }
+    let findingsBefore = report.findings.count
     for segment in segments {
       let before = report.findings.count
       try prove(segment, &report, progress)
       report.segments += 1
-      if isComparable && report.findings.count == before { compare(segment, &report) }
+      if report.findings.count == before { compare(segment, &report) }
     }
+    if report.findings.count == findingsBefore, let problem = trail.problem { found(nil, nil, problem, &report) }
+    report.erasedEvents += trail.erasedCount
     report.tails[tenant] = tail
   }
 
@@ -273,8 +278,22 @@ struct TenantArchiveProof {
     if !line.isEqual(to: expected.span) {
       found(name, position, "the readable event isn't what the record says", &report)
     }
+    if frame.isErased, logHasPayload(position) {
+      found(name, position, "the payload is missing, and the log has it", &report)
+    }
+    try trail.take(frame)
     tail = LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
     isChained = true
+  }
+
+  /// Whether the log that the archive is compared with has the payload of a record. One that it can't read hasn't.
+  private func logHasPayload(_ position: UInt64) -> Bool {
+    guard let log else { return false }
+    var hasPayload = false
+    _ = try? log.scan(tenant, after: position - 1, limit: 1) { found, frame, _ in
+      if found == position, let frame { hasPayload = !frame.isErased }
+    }
+    return hasPayload
   }
 
   private mutating func lose(_ position: UInt64) {

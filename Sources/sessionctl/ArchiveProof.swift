@@ -38,7 +38,9 @@ struct ArchiveProof {
   static func text(_ report: ArchiveVerification.Report, seconds: Double, isCompared: Bool) -> String {
     var text = proofHead(report.findings)
     text += "\(counted(report.tails.count, "tenant")), \(counted(report.segments, "segment")), "
-    text += "\(counted(report.events, "event")), "
+    text += counted(report.events, "event")
+    if report.erasedEvents > 0 { text += " (\(report.erasedEvents) erased)" }
+    text += ", "
     text += proofEnd(report.findings, events: report.events, seconds: seconds)
     return text + (isCompared ? "\n" : "; not compared with a log\n")
   }
@@ -50,6 +52,7 @@ struct ArchiveProof {
       json.appendMember("archive", path)
       json.appendMember("segments", report.segments)
       json.appendMember("events", report.events)
+      json.appendMember("erasedEvents", report.erasedEvents)
       json.appendMember("logCompared", isCompared)
       json.appendChains(report.tails)
       json.appendList("findings") { json in

@@ -73,13 +73,47 @@ import Testing
     let archive = try TestArchive()
     try archive.append(5)
     try archive.erase(3)
+    try archive.append(1, ofKind: .erased, session: 3)
     try archive.archive()
-    #expect(try archive.findings(comparing: archive.log) == [])
-    let lines = try archive.lines(Self.name(1, 5))
-    #expect(lines.map { $0.hasSuffix(#""erased":true,"data":{}}}"#) } == [false, false, true, false, false])
+    let report = try archive.report(comparing: archive.log)
+    #expect(report.findings == [])
+    #expect(report.events == 6 && report.erasedEvents == 1)
+    let lines = try archive.lines(Self.name(1, 6))
+    #expect(lines.map { $0.hasSuffix(#""erased":true,"data":{}}}"#) } == [false, false, true, false, false, false])
     // Erased afterwards, the log has the same chain as the archive, which keeps what it was given.
     try archive.erase(4)
     #expect(try archive.findings(comparing: archive.log) == [])
+  }
+
+  @Test("a payload that is gone without an event that says so is found, by whoever archives it and in the archive")
+  func stolenPayload() throws {
+    let archive = try TestArchive()
+    try archive.append(5)
+    try archive.erase(3)
+    let problem = "a session has events without payload, and no event records its erasure"
+    #expect(throws: ArchiveError.damaged(problem + "; verify the data")) { try archive.archive() }
+    #expect(try archive.findings() == ["tenant acme: " + problem])
+    try archive.append(1, ofKind: .erased, session: 2)
+    try archive.archive()
+    #expect(try archive.findings() == ["tenant acme: " + problem])
+    try archive.append(1, ofKind: .erased, session: 3)
+    try archive.archive()
+    #expect(try archive.findings() == [])
+  }
+
+  @Test("a payload that the log has and the archive lacks is found where they are compared")
+  func keptPayload() throws {
+    let archive = try TestArchive()
+    try archive.append(5)
+    let frame = try archive.frame(3)
+    try archive.erase(3)
+    try archive.append(1, ofKind: .erased, session: 3)
+    try archive.archive()
+    try archive.put(frame, at: 3)
+    #expect(
+      try archive.findings(comparing: archive.log) == [
+        "tenant acme, segment \(Self.name(1, 6)), position 3: the payload is missing, and the log has it"
+      ])
   }
 
   @Test("every flipped bit of every file is found")

@@ -23,8 +23,10 @@ final class TestArchive {
 
   var path: String { folder("archive") }
 
-  /// Appends so many events.
-  func append(_ count: Int, to tenant: TenantID = acme) throws {
+  /// Appends so many events: of a session each, or of the one that began with that number.
+  func append(
+    _ count: Int, to tenant: TenantID = acme, ofKind kind: Event.Kind = .started, session: Int? = nil
+  ) throws {
     let before = try log.tail(of: tenant)
     var tail = before
     var records: [LogRecord] = []
@@ -32,11 +34,14 @@ final class TestArchive {
       number += 1
       let event = Event(
         position: tail.position + 1, previousPosition: 0, life: 1, version: 1,
-        recordedAt: Instant(microseconds: 1_000_000 + Int64(number)), sessionID: SessionID(valid: "s \"\(number)\""),
-        kind: .started,
-        changes: ContextChanges(
-          fields: [.init(field: .cartID, value: "größe \(number)"), .init(field: .currency, value: nil)],
-          attributes: .set(Attribute(name: "a\u{7}", value: Array(#"{"x":[1,2.50,"é"]}"#.utf8)))),
+        recordedAt: Instant(microseconds: 1_000_000 + Int64(number)),
+        sessionID: SessionID(valid: "s \"\(session ?? number)\""),
+        kind: kind,
+        changes: kind == .erased
+          ? ContextChanges()
+          : ContextChanges(
+            fields: [.init(field: .cartID, value: "größe \(number)"), .init(field: .currency, value: nil)],
+            attributes: .set(Attribute(name: "a\u{7}", value: Array(#"{"x":[1,2.50,"é"]}"#.utf8)))),
         origin: Origin(actor: "service:test"), request: nil)
       let salt = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: Frame.saltByteCount)
       let (frame, chain) = Frame.encode(event, tenant: tenant, salt: salt.span, previousChain: tail.chain)
@@ -50,15 +55,21 @@ final class TestArchive {
 
   /// Takes salt and payload from a record of the log.
   func erase(_ position: UInt64, of tenant: TenantID = acme) throws {
-    let key = LogSchema.key(tenant, position)
+    try put(erased(try frame(position, of: tenant), tenant, position), at: position, of: tenant)
+  }
+
+  /// The record at a position of the log.
+  func frame(_ position: UInt64, of tenant: TenantID = acme) throws -> [UInt8] {
     var frame: [UInt8] = []
-    do {
-      let reader = try log.environment.read()
-      if let value = try reader.value(log.events, key.span) { frame.append(copying: value) }
-    }
-    let skeleton = erased(frame, tenant, position)
+    let reader = try log.environment.read()
+    if let value = try reader.value(log.events, LogSchema.key(tenant, position).span) { frame.append(copying: value) }
+    return frame
+  }
+
+  /// Puts a record in place of the one at a position of the log.
+  func put(_ frame: [UInt8], at position: UInt64, of tenant: TenantID = acme) throws {
     var transaction = try log.environment.write()
-    try transaction.put(log.events, key.span, skeleton.span)
+    try transaction.put(log.events, LogSchema.key(tenant, position).span, frame.span)
     try transaction.commit()
   }
 
