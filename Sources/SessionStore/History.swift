@@ -20,6 +20,8 @@ public struct PastSession: Equatable, Sendable {
   public let position: UInt64
   /// Whether the payload of an event that led here was removed: some fields may be absent for that.
   public let isErased: Bool
+  /// Whether the session's next event shows that this life went on, whatever its time to live was.
+  let wentOn: Bool
 }
 
 /// Two versions of a session, each as the context that it holds; one that ended the session holds none.
@@ -56,7 +58,7 @@ struct History {
 
   /// The session whose newest event is at `last`, as it was at `moment`; nil when it had not begun.
   func session(last: UInt64, at moment: Moment) throws(EventLogError) -> PastSession? {
-    let life = try life(from: last) { frame in
+    let (life, wentOn) = try life(from: last) { frame in
       switch moment {
       case .version(let version): frame.version == version
       case .time(let time): frame.recordedAt <= time
@@ -76,7 +78,7 @@ struct History {
       case .time(let time): try log.lastPosition(of: tenant, at: time)
       case .position(let position): position
       }
-    return PastSession(session: state, position: position, isErased: isErased)
+    return PastSession(session: state, position: position, isErased: isErased, wentOn: wentOn)
   }
 
   /// What two versions hold of the session whose newest event is at `last`, 0 for none.
@@ -84,7 +86,7 @@ struct History {
     guard last > 0 else { return .noSession }
     // A life has every version up to its last one: the last life that had the later version had both.
     let (earlier, later) = (min(from, to), max(from, to))
-    let life = try life(from: last) { $0.version == later }
+    let (life, _) = try life(from: last) { $0.version == later }
     var states: (earlier: Session?, now: Session?)
     var isErased = false
     try replay(life) { recorded in
@@ -127,23 +129,32 @@ struct History {
     return found
   }
 
-  /// The positions of a life's events in order, up to the session's newest event at `last` or before that is `wanted`.
+  /// The positions of a life's events in order, up to the session's newest event at `last` or before that is `wanted`; and
+  /// whether the one behind that shows that the life went on.
   private func life(
     from last: UInt64, upTo wanted: (FrameView) -> Bool
-  ) throws(EventLogError) -> [UInt64] {
+  ) throws(EventLogError) -> (positions: [UInt64], wentOn: Bool) {
     var positions: [UInt64] = []
+    var successor: (life: UInt32, kind: UInt8)?
+    var wentOn = false
     var isDone = false
     var next = last
     while next > 0 && !isDone {
       next = try log.walk(tenant, from: next, limit: Self.chunk) { frame in
-        guard !positions.isEmpty || wanted(frame) else { return true }
+        if positions.isEmpty {
+          guard wanted(frame) else {
+            successor = (frame.life, frame.kind)
+            return true
+          }
+          wentOn = successor.map { $0.life == frame.life && Event.Kind(rawValue: $0.kind)?.showsLife == true } ?? false
+        }
         positions.append(frame.position)
         isDone = frame.kind == Event.Kind.started.rawValue
         return !isDone
       }
     }
     positions.reverse()
-    return positions
+    return (positions, wentOn)
   }
 
   /// Hands the events at `positions` to `body`, one at a time.
@@ -153,6 +164,16 @@ struct History {
       try log.read(tenant, at: part) { frame throws(DamagedRecord) in
         body(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
       }
+    }
+  }
+}
+
+extension Event.Kind {
+  /// Whether an event of this kind happens only to a session whose time hasn't run out.
+  fileprivate var showsLife: Bool {
+    switch self {
+    case .replaced, .patched, .attributeSet, .attributeRemoved, .touched, .ended: true
+    case .started, .expired, .erased: false
     }
   }
 }

@@ -30,6 +30,8 @@ extension SessionStore {
       guard let past = try History(log: log, tenant: tenant.id).session(last: last, at: moment) else { return nil }
       switch moment {
       case .time(let time):
+        // A later event knows better than the times to live of today, and so than what an erasure has left of a customer.
+        if past.wentOn { return past }
         return past.session.isLive(at: time, timeToLive: configuration.rules.timeToLive) ? past : nil
       case .version, .position:
         return past.session.status == .active ? past : nil

@@ -41,7 +41,7 @@ struct DiffCommand: ControlCommand {
   func run(in directory: DataDirectory) throws -> ExitStatus {
     let reader = try StoreReader(directory: directory)
     let comparison = try reader.compare(session, of: tenant, from: from, to: to) { complainOfUnread($0, of: tenant) }
-    guard case .versions(let life, let old, let new, _) = comparison else {
+    guard case .versions(let life, let old, let new, let isErased) = comparison else {
       let name = "session \(printable(session.description))"
       if case .noVersion(let version) = comparison {
         throw CommandFailure.finding("\(name) of tenant \(tenant) never had a version \(version)")
@@ -55,12 +55,13 @@ struct DiffCommand: ControlCommand {
           json.appendMember("life", life)
           json.appendMember("from", from)
           json.appendMember("to", to)
+          if isErased { json.appendMember("erased", true) }
           json.appendName("changes")
           json.appendDifference(from: old, to: new)
         }
         output.append(UInt8(ascii: "\n"))
       } else {
-        output.append(contentsOf: "life \(life), version \(from) to \(to)\n".utf8)
+        output.append(contentsOf: "life \(life), version \(from) to \(to)\(isErased ? ", with erased events" : "")\n".utf8)
         output.append(contentsOf: Self.table(from: old, to: new).utf8)
       }
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from datetime import UTC, datetime
 
 from conftest import SEED
+from control import control
 from daemon import Daemon, path_of
 
 
@@ -69,3 +71,33 @@ def test_before_the_first_version_come_the_lives_before(new_daemon):
     assert positions("?before=2") == [7, 6, 5, 4, 3, 2, 1]
     assert positions("?before=1") == [6, 5, 4, 3, 2, 1]
     assert positions("?before=1&limit=2") == [6, 5]
+
+
+def test_erased_events_are_told_in_differences(new_daemon):
+    daemon = new_daemon().start()
+    assert daemon.request("PUT", path_of("s1", query="upsert=true"), {"currency": "EUR"}).status == 204
+    assert daemon.request("PATCH", path_of("s1"), {"currency": "USD", "metadata": {"version": 1}}).status == 204
+    assert daemon.request("POST", "/session-context/acme/erasures", {"sessionId": "s1"}).status == 200
+    answer = daemon.request("GET", path_of("s1", "diff", query="from=1&to=2"))
+    assert (answer.headers["sessiond-erased"], answer.json()["changes"]) == ("true", [])
+    words = ("diff", "acme", "s1", "--from", "1", "--to", "2")
+    assert control(daemon.data, *words, "--json").json() == answer.json() | {"erased": True}
+    assert control(daemon.data, *words).out.splitlines()[0] == "life 1, version 1 to 2, with erased events"
+
+
+def test_a_session_was_there_as_long_as_its_life_went_on_whatever_was_erased_since(new_daemon):
+    """Of whom the session was says how long it lives without activity; of an erased one the next event tells."""
+    daemon = new_daemon(config={"anonymousTTLSeconds": 1, "requireSaasToken": False}).start()
+    assert daemon.request("PUT", path_of("s1", query="upsert=true"), {"customerId": "c1"}).status == 204
+    time.sleep(1.5)
+    between = now()
+    time.sleep(0.1)
+    assert daemon.request("PATCH", path_of("s1"), {"currency": "USD", "metadata": {"version": 1}}).status == 204
+    path = path_of("s1", query=f"asOf={between}")
+    before = daemon.request("GET", path)
+    assert (before.status, before.json()["customerId"]) == (200, "c1")
+    assert daemon.request("POST", "/session-context/acme/erasures", {"customerId": "c1"}).status == 200
+    after = daemon.request("GET", path)
+    assert (after.status, after.headers["sessiond-erased"]) == (200, "true")
+    assert after.json()["metadata"] == before.json()["metadata"]
+    assert "customerId" not in after.json()

@@ -216,6 +216,7 @@ def test_the_version_that_ended_a_session_holds_nothing(new_daemon):
     }
     assert api(daemon, path_of("s1", "diff", query="from=1&to=2")) == expected
     assert control(daemon.data, "diff", "acme", "s1", "--from", "1", "--to", "2", "--json").json() == expected
+    assert "erased" not in control(daemon.data, "diff", "acme", "s1", "--from", "1", "--to", "2").out
     missing = daemon.request("GET", path_of("s1", "diff", query="from=3&to=1"))
     assert (missing.status, missing.json()["message"]) == (404, "The session never had a version 3")
     assert "never had a version 3" in control(daemon.data, "diff", "acme", "s1", "--from", "3", "--to", "1", expect=1).err
