@@ -108,6 +108,7 @@ internal import Platform
       unsafe try check(mdb_env_set_mapsize(created, options.mapSizeBytes), "set the map size \(options.mapSizeBytes)")
       try reserveLockFile(of: making, options)
       try check(unsafe mdb_env_open(created, making, 0, 0o600), "create \(making)")
+      Files.giveToFolderOwner(making + "/data.mdb")
       unsafe try check(mdb_env_sync(created, 1), "sync \(making)")
     }
     do throws(SystemError) {

@@ -9,6 +9,7 @@ extension Files {
     let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .current("write \(temporary)") }
     defer { close(descriptor) }
+    giveToFolderOwner(temporary)
     try writeAll(content.span, to: descriptor, "write \(temporary)")
     guard fsync(descriptor) == 0 else { throw .current("sync \(temporary)") }
     try move(temporary, to: path)
@@ -37,23 +38,48 @@ extension Files {
     try move(aside, to: source)
   }
 
-  /// Gives the folder `path` and the files in it the owner and group of `model`, where they have another one.
-  public static func giveOwner(of model: String, to path: String) throws(SystemError) {
-    var wanted = stat()
-    guard unsafe stat(model, &wanted) == 0 else { throw .current("look at \(model)") }
-    for name in try ["."] + names(in: path) {
-      let file = path + "/" + name
-      var status = stat()
-      guard unsafe stat(file, &status) == 0 else { throw .current("look at \(file)") }
-      if status.st_uid == wanted.st_uid && status.st_gid == wanted.st_gid { continue }
-      guard unsafe chown(file, wanted.st_uid, wanted.st_gid) == 0 else { throw .current("give \(file) its owner") }
-    }
+  /// Gives what this process has just made at `path` to whom the folder belongs that it is in: root may be at work in a
+  /// daemon's folder, and be ended at any moment. Does nothing for others than root, nor where root mayn't.
+  public static func giveToFolderOwner(_ path: String) {
+    guard geteuid() == 0 else { return }
+    var folder = stat()
+    guard unsafe stat(parent(of: path), &folder) == 0 else { return }
+    // Not what a link points to that somebody has put in its place.
+    _ = unsafe lchown(path, folder.st_uid, folder.st_gid)
+  }
+
+  /// Opens the file at `path` to read and write it, making it with mode 0600 when it is missing; negative, with errno set,
+  /// where that fails.
+  static func openOrMake(_ path: String) -> Int32 {
+    let made = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    if made >= 0 { giveToFolderOwner(path) }
+    guard made < 0, errno == EEXIST else { return made }
+    return unsafe open(path, O_RDWR | O_CLOEXEC)
   }
 
   /// The names of what is in the folder `path`, in order.
   public static func names(in path: String) throws(SystemError) -> [String] {
     guard let listing = unsafe opendir(path) else { throw .current("list \(path)") }
     defer { unsafe closedir(listing) }
+    return unsafe names(listing)
+  }
+
+  /// Removes the plain files in the folder `path`, and none where a link stands in its place.
+  static func removeFiles(in path: String) throws(SystemError) {
+    let folder = unsafe open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard folder >= 0 else { throw .current("list \(path)") }
+    guard let listing = unsafe fdopendir(folder) else {
+      close(folder)
+      throw .current("list \(path)")
+    }
+    // fdopendir(3): the descriptor belongs to the listing.
+    defer { unsafe closedir(listing) }
+    for name in unsafe names(listing) {
+      guard unsafe unlinkat(folder, name, 0) == 0 else { throw .current("remove \(path)/\(name)") }
+    }
+  }
+
+  private static func names(_ listing: OpaquePointer) -> [String] {
     var names: [String] = []
     while let entry = unsafe readdir(listing) {
       // readdir(3): d_name is a terminated string, valid until the next call.

@@ -43,6 +43,7 @@ public enum Files {
           }
         }
       } else {
+        giveToFolderOwner(created)
         try synchronizeDirectory(parent(of: created))
       }
     }
@@ -103,7 +104,7 @@ public enum Files {
     var status = stat()
     // stat(2): st_blocks counts 512 bytes each.
     if unsafe stat(path, &status) == 0, status.st_blocks * 512 >= byteCount { return }
-    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    let descriptor = openOrMake(path)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
     guard clinux_reserve(descriptor, Int64(byteCount)) != 0 else { return }
@@ -118,13 +119,16 @@ public enum Files {
     guard fsync(descriptor) == 0 else { throw .current("sync the folder \(path)") }
   }
 
-  /// Removes the folder `path` and the plain files in it, when it exists.
+  /// Removes the folder `path` and the plain files in it, when it exists. Throws for a link: what it points to is somebody
+  /// else's.
   public static func removeDirectory(_ path: String) throws(SystemError) {
-    guard try isDirectory(path) else { return }
-    for name in try names(in: path) {
-      guard unsafe unlink(path + "/" + name) == 0 else { throw .current("remove \(path)/\(name)") }
+    // An empty one goes without a look into it, which may be root's to take.
+    if unsafe rmdir(path) != 0 {
+      if errno == ENOENT { return }
+      guard errno == ENOTEMPTY || errno == EEXIST else { throw .current("remove \(path)") }
+      try removeFiles(in: path)
+      guard unsafe rmdir(path) == 0 else { throw .current("remove \(path)") }
     }
-    guard unsafe rmdir(path) == 0 else { throw .current("remove \(path)") }
     try synchronizeDirectory(parent(of: path))
   }
 
@@ -207,7 +211,7 @@ public struct FileLock: ~Copyable, Sendable {
 
   /// Claims `path`, creating the file when needed; nil when another process holds it.
   public init?(path: String) throws(SystemError) {
-    let opened = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    let opened = Files.openOrMake(path)
     guard opened >= 0 else { throw .current("open the lock file \(path)") }
     // flock(2): the claim belongs to the open file, so that the kernel drops it with the process.
     guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {

@@ -56,18 +56,6 @@ public struct DataDirectory: Sendable {
     "log.restoring", "log.restoring.new", "log.compact.restoring", "log.compact.restoring.new",
   ]
 
-  /// Gives all that this process has made in the folder to whom the folder belongs: root may have been at work, and the
-  /// daemon must be able to open it.
-  func giveToOwner() throws(StoreError) {
-    do throws(SystemError) {
-      for folder in [path, log, projections] where try Files.exists(folder) {
-        try Files.giveOwner(of: path, to: folder)
-      }
-    } catch {
-      throw .directory("the store can't be given to the owner of \(path): \(error)")
-    }
-  }
-
   /// Whether there is something at `path`, in a data directory. Throws when that can't be told.
   static func holds(_ path: String) throws(StoreError) -> Bool {
     do throws(SystemError) {

@@ -27,7 +27,6 @@ public struct OfflineErasure: ~Copyable {
     } catch {
       throw StoreError(error)
     }
-    try directory.giveToOwner()
     lock = claim
     self.log = log
     self.writer = writer

@@ -65,8 +65,6 @@ public struct Rebuild: ~Copyable {
   /// at ``besides``.
   public func replace() throws(StoreError) -> Bool {
     do throws(SystemError) {
-      // Whoever rebuilds, as root for example: the daemon must be able to open them.
-      try Files.giveOwner(of: directory.path, to: besides)
       let hasOld = try Files.exists(directory.projections)
       if hasOld {
         try Files.exchange(besides, with: directory.projections)

@@ -72,6 +72,5 @@ public struct Restore: ~Copyable {
     } catch {
       throw .directory("the restored store can't be put in its place: \(error)")
     }
-    try directory.giveToOwner()
   }
 }

@@ -59,7 +59,6 @@ public struct TenantRemoval: ~Copyable {
       let projections =
         try DataDirectory.holds(directory.projections + "/data.mdb")
         ? try Projections(path: directory.projections, storeID: log.storeID, options: options, notice: notice) : nil
-      try directory.giveToOwner()
       return try Self.run(tenant, log, projections, progress)
     } catch {
       throw StoreError(error)

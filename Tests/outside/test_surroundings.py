@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 from daemon import BINARY, REPOSITORY, Daemon, environment, path_of
@@ -62,15 +63,74 @@ def test_closed_standard_streams_take_nothing_from_the_data(tmp_path):
     assert proof.returncode == 0 and "300 events" in proof.stdout, proof
 
 
-@needs_root
-def test_a_rebuild_by_root_leaves_projections_that_the_daemon_can_open(stopped):
-    for folder, _, files in os.walk(stopped.data):
+def own_all(data, user: int):
+    for folder, _, files in os.walk(data):
         for path in (folder, *(f"{folder}/{file}" for file in files)):
-            os.chown(path, NOBODY, NOBODY)
-    done = control("--data-dir", stopped.data, "rebuild")
+            os.chown(path, user, user)
+
+
+def owners(data) -> set[int]:
+    paths = [data, *data.rglob("*")]
+    return {number for path in paths for number in (path.lstat().st_uid, path.lstat().st_gid)}
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("verify",),
+        ("rebuild",),
+        ("erase", "acme", "--session", "s1"),
+        ("tenant", "remove", "acme", "--confirm", "acme"),
+    ],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_root_makes_in_the_daemons_folder_is_the_daemons(stopped, words, is_whole):
+    own_all(stopped.data, NOBODY)
+    for lock in stopped.data.rglob("lock.mdb"):
+        lock.unlink()
+    if not is_whole:
+        shutil.rmtree(stopped.data / "projections")
+        (stopped.data / "sessiond.lock").unlink()
+    done = control("--data-dir", stopped.data, *words)
     assert done.returncode == 0, done
-    owners = {os.stat(stopped.data / "projections" / name).st_uid for name in ("", "data.mdb", "lock.mdb")}
-    assert owners == {NOBODY}
+    assert (stopped.data / "log/lock.mdb").exists()
+    assert owners(stopped.data) == {NOBODY}
+
+
+@needs_root
+def test_what_a_killed_rebuild_by_root_leaves_is_the_daemons(stopped):
+    own_all(stopped.data, NOBODY)
+    for _ in range(10):
+        command = [CONTROL, "--data-dir", stopped.data, "rebuild"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+        while process.poll() is None and not any(stopped.data.glob("projections.new*/lock.mdb")):
+            pass
+        time.sleep(0.002)
+        process.kill()
+        process.wait()
+        # What is in them may go with them, whoever it belongs to.
+        assert {path.stat().st_uid for path in stopped.data.rglob("*") if path.is_dir()} == {NOBODY}
+    stopped.start()
+    assert not any(stopped.data.glob("projections.new*"))
+
+
+@needs_root
+def test_root_follows_no_links_in_the_daemons_folder(stopped, tmp_path):
+    own_all(stopped.data, NOBODY)
+    secret, victim = tmp_path / "secret", tmp_path / "victim"
+    secret.write_text("keep")
+    victim.mkdir()
+    (victim / "data.mdb").write_text("keep")
+    (stopped.data / "innocent").symlink_to(secret)
+    (stopped.data / "log/innocent").symlink_to(secret)
+    assert control("--data-dir", stopped.data, "erase", "acme", "--session", "s1").returncode == 0
+    assert secret.stat().st_uid == 0
+    (stopped.data / "projections.new").symlink_to(victim)
+    assert control("--data-dir", stopped.data, "rebuild").returncode == 3
+    assert (victim / "data.mdb").read_text() == "keep"
 
 
 @needs_root
