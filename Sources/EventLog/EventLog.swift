@@ -65,11 +65,11 @@ public final class EventLog: CommitLog {
   private func erase(_ place: LogPlace, _ transaction: inout WriteTransaction) throws {
     let key = LogSchema.key(place.tenant, place.position)
     let skeleton: [UInt8]
-    do throws(DamagedRecord) {
-      guard let value = try? transaction.value(events, key.span) else { throw DamagedRecord("the record is missing") }
+    do {
+      guard let value = try transaction.value(events, key.span) else { throw DamagedRecord("the record is missing") }
       skeleton = try Self.frame(value, key.span, place.tenant, place.position).withoutPayload(key: key.span)
-    } catch {
-      throw EventLogError.damaged(tenant: place.tenant, position: place.position, reason: error.reason)
+    } catch let damage as DamagedRecord {
+      throw EventLogError.damaged(tenant: place.tenant, position: place.position, reason: damage.reason)
     }
     try transaction.put(events, key.span, skeleton.span)
   }

@@ -21,6 +21,7 @@ final class Sweeper {
   private var toldDamage: Set<String> = []
   /// How many sessions this round has erased for their age.
   private var retained = 0
+  private var rounds = 0
 
   /// How many commands are given to the writer at once.
   private let stepSize: Int
@@ -93,11 +94,15 @@ final class Sweeper {
     var isDone = true
     retained = 0
     do throws(ProjectionsError) {
-      for sweep in sweeps(at: now) where isDone {
+      let sweeps = sweeps(at: now)
+      // Another one first each time: where one always has more to do, the others have their turns.
+      let first = sweeps.isEmpty ? 0 : rounds % sweeps.count
+      rounds += 1
+      for sweep in sweeps[first...] + sweeps[..<first] where isDone {
         isDone = try run(sweep, until: deadline)
       }
       var backlog = 0
-      if !isDone { for sweep in sweeps(at: now) { backlog += try count(sweep) } }
+      if !isDone { for sweep in sweeps { backlog += try count(sweep) } }
       store.statistics.countSweep(backlog: backlog)
       lastProblem = nil
     } catch {
