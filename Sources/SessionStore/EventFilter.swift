@@ -62,7 +62,7 @@ struct CustomerSessions: Equatable, Sendable {
     return sessions.remove(event.sessionID) != nil
   }
 
-  /// Takes in that the log goes on behind `position` only: all events up to it have been taken in.
+  /// Takes in that all events up to `position` have been taken in, though they may be handed in again.
   mutating func advance(to position: UInt64) { self.position = max(self.position, position) }
 }
 

@@ -20,8 +20,6 @@ public struct PastSession: Equatable, Sendable {
   public let position: UInt64
   /// Whether the payload of an event that led here was removed: some fields may be absent for that.
   public let isErased: Bool
-  /// Whether the session's next event shows that this life went on, whatever its time to live was.
-  let wentOn: Bool
 }
 
 /// Two versions of a session, each as the context that it holds; one that ended the session holds none.
@@ -56,8 +54,11 @@ struct History {
   /// How many events are read in one read transaction.
   private static let chunk = 256
 
-  /// The session whose newest event is at `last`, as it was at `moment`; nil when it had not begun.
-  func session(last: UInt64, at moment: Moment) throws(EventLogError) -> PastSession? {
+  /// The session whose newest event is at `last`, as it was at `moment`; nil when it had not begun. `wentOn`: its next event
+  /// shows that this life went on, whatever its time to live was.
+  func session(
+    last: UInt64, at moment: Moment
+  ) throws(EventLogError) -> (past: PastSession, wentOn: Bool)? {
     let (life, wentOn) = try life(from: last) { frame in
       switch moment {
       case .version(let version): frame.version == version
@@ -78,7 +79,7 @@ struct History {
       case .time(let time): try log.lastPosition(of: tenant, at: time)
       case .position(let position): position
       }
-    return PastSession(session: state, position: position, isErased: isErased, wentOn: wentOn)
+    return (PastSession(session: state, position: position, isErased: isErased), wentOn)
   }
 
   /// What two versions hold of the session whose newest event is at `last`, 0 for none.

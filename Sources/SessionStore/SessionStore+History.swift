@@ -27,11 +27,13 @@ extension SessionStore {
     if case .time(let time) = moment { recordingClock.settle(min(time, now())) }
     do {
       guard let last = try lastPosition(id, of: tenant) else { return nil }
-      guard let past = try History(log: log, tenant: tenant.id).session(last: last, at: moment) else { return nil }
+      guard let (past, wentOn) = try History(log: log, tenant: tenant.id).session(last: last, at: moment) else {
+        return nil
+      }
       switch moment {
       case .time(let time):
         // A later event knows better than the times to live of today, and so than what an erasure has left of a customer.
-        if past.wentOn { return past }
+        if wentOn { return past }
         return past.session.isLive(at: time, timeToLive: configuration.rules.timeToLive) ? past : nil
       case .version, .position:
         return past.session.status == .active ? past : nil

@@ -97,7 +97,7 @@ public final class StoreReader: Sendable {
   ) throws(StoreError) -> PastSession? {
     do {
       let last = try lastPosition(id, of: tenant, unread)
-      return try History(log: log, tenant: tenant).session(last: last, at: moment ?? .position(.max))
+      return try History(log: log, tenant: tenant).session(last: last, at: moment ?? .position(.max))?.past
     } catch {
       throw StoreError(error)
     }

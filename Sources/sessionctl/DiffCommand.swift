@@ -61,7 +61,8 @@ struct DiffCommand: ControlCommand {
         }
         output.append(UInt8(ascii: "\n"))
       } else {
-        output.append(contentsOf: "life \(life), version \(from) to \(to)\(isErased ? ", with erased events" : "")\n".utf8)
+        output.append(
+          contentsOf: "life \(life), version \(from) to \(to)\(isErased ? ", with erased events" : "")\n".utf8)
         output.append(contentsOf: Self.table(from: old, to: new).utf8)
       }
     }

@@ -332,9 +332,14 @@ struct NaiveStore {
 
   /// A session as the events up to a time tell, those of its life alone; nil when it could not be read then.
   func past(_ tenant: TenantID, _ id: String, at time: Int64) -> (session: NaiveSession, isErased: Bool)? {
-    let events = (tenants[tenant]?.events(id) ?? []).prefix { $0.event.recordedAt.microseconds <= time }
+    let all = tenants[tenant]?.events(id) ?? []
+    let events = all.prefix { $0.event.recordedAt.microseconds <= time }
     guard let start = events.lastIndex(where: { $0.event.kind == .started }) else { return nil }
     let session = NaiveSession(events[start...].map(\.visible))
-    return isLive(session, at: time) ? (session, events[start...].contains(where: \.isErased)) : nil
+    // What happened next in the same life happened to a session that was there all the while.
+    let next = events.endIndex < all.endIndex ? all[events.endIndex].event : nil
+    let wentOn =
+      next.map { $0.life == all[start].event.life && ![.started, .expired, .erased].contains($0.kind) } ?? false
+    return wentOn || isLive(session, at: time) ? (session, events[start...].contains(where: \.isErased)) : nil
   }
 }

@@ -517,8 +517,9 @@ final class Simulation {
   private func pastAnswer(_ tenant: TenantID, _ id: SessionID, at time: Instant) throws -> PastSession? {
     guard doctored == .pastOpen else { return try open.store.session(id, of: tenant.authorized, at: .time(time)) }
     guard let last = try open.store.snapshots.session(SessionKey(tenant, id))?.lastPosition else { return nil }
-    let past = try History(log: open.store.log, tenant: tenant).session(last: last, at: .time(time))
-    return past.flatMap { $0.session.isLive(at: time, timeToLive: rules.timeToLive) ? $0 : nil }
+    guard let (past, wentOn) = try History(log: open.store.log, tenant: tenant).session(last: last, at: .time(time))
+    else { return nil }
+    return wentOn || past.session.isLive(at: time, timeToLive: rules.timeToLive) ? past : nil
   }
 
   private func erasures(_ tenant: TenantID, _ id: SessionID) -> Int {
