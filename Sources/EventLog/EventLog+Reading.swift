@@ -47,7 +47,8 @@ extension EventLog {
     }
   }
 
-  /// Whether `tenant`'s log holds a record at `position` whose chain is `chain`.
+  /// Whether `tenant`'s log holds the record at `tail`'s position, with its chain. Throws when the record is missing or
+  /// damaged; there is none at position 0.
   public func holds(_ tail: LogTail, of tenant: TenantID) throws(EventLogError) -> Bool {
     do {
       let reader = try environment.read()

@@ -93,6 +93,9 @@ public final class EventLog: CommitLog {
   /// What is wrong with the pages of its file, nil when nothing is. Reads all of it.
   public func pageProblem() -> String? { environment.pageProblem() }
 
+  /// The number of the last commit, of whatever tenants.
+  public var lastCommit: UInt64 { environment.lastTransaction }
+
   /// How much of the environment is in use.
   public var usage: Environment.Usage { environment.usage }
 }

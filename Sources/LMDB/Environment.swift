@@ -231,6 +231,13 @@ internal import Platform
     return Int(statistics.ms_psize)
   }
 
+  /// The number of the last commit.
+  public var lastTransaction: UInt64 {
+    var info = unsafe MDB_envinfo()
+    _ = unsafe mdb_env_info(handle, &info)
+    return unsafe UInt64(info.me_last_txnid)
+  }
+
   /// How much of the map is in use.
   public var usage: Usage {
     var info = unsafe MDB_envinfo()

@@ -16,8 +16,9 @@ public final class Projections: Sendable {
 
   /// Opens the projections of the store `storeID` in the folder `path`; empty ones when the folder is missing.
   ///
-  /// When they are of another format or of another store, or LMDB can't open them, they are removed and begun anew:
-  /// the log has everything. `notice` is told why.
+  /// When they are of another format or of another store, damaged or written by another version of LMDB, they are
+  /// removed and begun anew: the log has everything. `notice` is told why. Throws when they can't be opened for another
+  /// reason.
   public convenience init(
     path: String, storeID: String, options: Environment.Options = Environment.Options(), notice: (String) -> Void
   ) throws(ProjectionsError) {

@@ -13,7 +13,7 @@ public enum CommandOutcome: Equatable, Sendable {
   /// It failed in the store. Whether its event is on disk is unknown unless the error says so; the same command again
   /// applies once.
   case failed(StoreError)
-  /// Too much is waiting to be written: nothing was done, try again.
+  /// Too much is waiting to be written, or the store is about to close: nothing was done, try again.
   case overloaded
 }
 

@@ -45,7 +45,7 @@ package struct Fold {
     }
   }
 
-  /// Roughly the memory that the fold takes.
+  /// The number of sessions that it holds, which tells roughly what memory it takes.
   var sessionCount: Int { slots.count }
 
   /// The place of a session's state.

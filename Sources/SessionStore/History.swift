@@ -16,7 +16,8 @@ public struct RecordedEvent: Equatable, Sendable {
 public struct PastSession: Equatable, Sendable {
   /// The folded state.
   public let session: Session
-  /// The position that was asked for; the session's last event may lie before it.
+  /// The position of the tenant's log that was asked for, or up to which the time goes; for a version, that of the session's
+  /// last event.
   public let position: UInt64
   /// Whether the payload of an event that led here was removed: some fields may be absent for that.
   public let isErased: Bool

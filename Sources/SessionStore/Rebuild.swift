@@ -8,7 +8,8 @@ internal import SessionModel
 /// Builds the projections anew from the log, beside the old ones, and puts them in their place. Holds the data directory
 /// like a daemon, so that none runs meanwhile.
 ///
-/// Whenever it is stopped, the old projections or the new ones stand at their place, whole.
+/// Whenever it is stopped, the old projections or the new ones stand at their place, whole; on a file system that can't
+/// exchange two folders there may be none, which the next start builds.
 public struct Rebuild: ~Copyable {
   /// What a rebuild came to.
   public struct Outcome: Sendable {

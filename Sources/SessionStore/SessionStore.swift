@@ -53,7 +53,7 @@ public final class SessionStore: Sendable {
     public var replayed: @Sendable (Int) -> Void
     /// The store has failed: it answers no more, and the process must end so that it can recover.
     public var failed: @Sendable (StoreError) -> Void
-    /// The writer works: called on its thread after each commit and at least once a second. It must not block.
+    /// The writer works: called on its thread after each commit, and once a second while it waits. It must not block.
     public var writerAlive: @Sendable () -> Void
 
     /// An observer with those ears.

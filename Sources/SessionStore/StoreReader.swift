@@ -5,7 +5,8 @@ internal import Projections
 internal import SessionCodec
 public import SessionModel
 
-/// Reads a data directory, beside the daemon that serves it or without one. Changes nothing.
+/// Reads a data directory, beside the daemon that serves it or without one. Changes none of the data; where
+/// LMDB's lock file is missing, it is made.
 ///
 /// Projections lag behind the log, may be missing, as in a backup, or damaged. So they only serve to find things faster:
 /// what the log has beyond them is always folded in, and without them the whole log is.
@@ -75,7 +76,7 @@ public final class StoreReader: Sendable {
   public var storeID: String { log.storeID }
 
   /// The number of the log's last commit; another one means that there is something new. Costs next to nothing.
-  public var lastCommit: UInt64 { log.usage.lastTransaction }
+  public var lastCommit: UInt64 { log.lastCommit }
 
   /// The tenants that have a log, in order.
   public func tenants() throws(StoreError) -> [TenantID] {

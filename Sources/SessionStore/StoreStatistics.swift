@@ -6,7 +6,7 @@ public final class StoreStatistics: Sendable {
   public struct Figures: Sendable {
     /// The sizes of the writer's batches, in commands.
     public internal(set) var batchSizes = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096])
-    /// The time that batches took from deciding to the commit, in nanoseconds.
+    /// The time that batches took from deciding until readers saw what came of it, in nanoseconds.
     public internal(set) var batchNanoseconds = Histogram(bounds: Histogram.durationBounds)
     /// The time that commits of the log took with the sync of the disk, in nanoseconds.
     public internal(set) var commitNanoseconds = Histogram(bounds: Histogram.durationBounds)
@@ -25,7 +25,7 @@ public final class StoreStatistics: Sendable {
     /// The number of sessions that the sweeper's last round left although their time has come, counted up to
     /// ``Sweeper/backlogLimit``.
     public internal(set) var sweepBacklog = 0
-    /// What the logs of all tenants hold, as of a second ago at most.
+    /// What the logs of all tenants hold, as of a second before the last batch at most.
     public internal(set) var census = Census()
   }
 

@@ -7,7 +7,7 @@ public import SessionModel
 /// A read-only proof that log, chain and projections agree. Runs beside the daemon.
 ///
 /// Of each tenant it holds the states of all sessions in memory while the tenant's log is folded: about a kilobyte for a
-/// session. Its read transactions are short, whatever the log's size.
+/// session. Its read transactions are short, whatever the log's size, but the one in which all pages of a file are checked.
 public struct Verification {
   /// Something that isn't as it must be.
   public struct Finding: Equatable, Sendable, CustomStringConvertible {

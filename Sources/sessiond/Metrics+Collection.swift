@@ -56,7 +56,7 @@ extension Metrics {
   private mutating func add(_ figures: StoreStatistics.Figures) {
     histograms("sessiond_batch_commands", "Commands in a batch of the writer.", [([], figures.batchSizes)])
     histograms(
-      "sessiond_batch_duration_seconds", "Time of a batch from deciding to its answers.", unit: 1e9,
+      "sessiond_batch_duration_seconds", "Time of a batch from deciding until it can be read and answered.", unit: 1e9,
       [([], figures.batchNanoseconds)])
     histograms(
       "sessiond_commit_duration_seconds", "Time of a commit of the log, the sync of the disk included.", unit: 1e9,
