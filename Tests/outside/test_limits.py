@@ -66,7 +66,7 @@ def test_a_full_log_fails_the_change_and_nothing_that_was_acknowledged_is_lost(n
         acknowledged += 1
     assert failed is not None and failed.status == 507
     assert "retry-after" in failed.headers
-    assert "changes are refused, and reads go on" in daemon.stderr
+    daemon.await_stderr("changes are refused, and reads go on")
     assert "mapSizeBytes" in daemon.stderr
 
     def check_that_reads_go_on():
