@@ -69,7 +69,8 @@ public struct ArchiveVerification {
 
   /// Proves each tenant's segments: that each file is the one that was written, each record whole and behind the one before
   /// it, the readable event what the record says, and that each event without payload comes before the one that records its
-  /// erasure. With `log`, that the log has the same chain at the end of each segment, and no payload that the archive lacks. `progress` is told how many bytes have been read since the last time.
+  /// erasure. With `log`, that the log has the same chain at the end of each segment, and no payload that the archive
+  /// lacks. `progress` is told how many bytes have been read since the last time.
   public func run(comparing log: EventLog? = nil, progress: (UInt64) -> Void = { _ in }) throws(ArchiveError) -> Report
   {
     var report = Report()
