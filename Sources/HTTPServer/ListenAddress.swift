@@ -1,5 +1,6 @@
 internal import CMicrohttpd
 internal import Glibc
+internal import Platform
 
 /// An address to listen on.
 public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
@@ -30,7 +31,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
     guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { throw .invalidAddress("\(text): \(form)") }
     var host = String(text[..<colon])
     let digits = text[text.index(after: colon)...]
-    guard !digits.isEmpty, digits.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let port = UInt16(digits) else {
+    guard let port = UInt16(digits: digits) else {
       throw .invalidAddress("\(text): the port is a number from 0 to 65535; \(form)")
     }
     let bracketed = host.utf8.first == UInt8(ascii: "[") && host.utf8.last == UInt8(ascii: "]")

@@ -57,9 +57,20 @@ struct SocketAddress: Sendable {
   /// Whether it's on this machine: loopback, also as an IPv4-mapped IPv6 address, or a UNIX socket.
   var isLocal: Bool {
     switch storage {
-    case .ipv4(let address, _): UInt32(bigEndian: address.s_addr) >> 24 == 127
-    case .ipv6: host == "::1" || host.utf8.starts(with: "::ffff:127.".utf8)
+    case .ipv4(let address, _): Self.isLoopback(address.s_addr)
+    case .ipv6(let address, _): host == "::1" || Self.mapped(address).map(Self.isLoopback) == true
     case .unix: true
+    }
+  }
+
+  private static func isLoopback(_ address: in_addr_t) -> Bool { UInt32(bigEndian: address) >> 24 == 127 }
+
+  /// The IPv4 address that an IPv6 address stands for, as a socket for both families gives them (RFC 4291, 2.5.5.2); nil
+  /// when it's another one.
+  private static func mapped(_ address: in6_addr) -> in_addr_t? {
+    unsafe withUnsafeBytes(of: address) { bytes in
+      let isMapped = unsafe bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
+      return isMapped ? unsafe bytes.load(fromByteOffset: 12, as: in_addr_t.self) : nil
     }
   }
 
@@ -67,11 +78,10 @@ struct SocketAddress: Sendable {
     switch storage {
     case .ipv4(let address, _): .ipv4(address.s_addr)
     case .ipv6(let address, _):
-      unsafe withUnsafeBytes(of: address) { bytes in
-        // RFC 4291, 2.5.5.2: IPv4-mapped addresses, as a socket for both families gives them.
-        let isMapped = unsafe bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
-        return unsafe isMapped
-          ? .ipv4(bytes.load(fromByteOffset: 12, as: UInt32.self)) : .ipv6(bytes.load(as: UInt64.self))
+      if let mapped = Self.mapped(address) {
+        .ipv4(mapped)
+      } else {
+        unsafe withUnsafeBytes(of: address) { unsafe .ipv6($0.load(as: UInt64.self)) }
       }
     case .unix: nil
     }

@@ -1,3 +1,5 @@
+// timespec is of either module, whichever the compiler comes upon first.
+internal import CLinux
 internal import Glibc
 
 /// The wall clock: microseconds since 1970-01-01T00:00:00Z.

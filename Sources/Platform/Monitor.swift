@@ -1,3 +1,5 @@
+// timespec is of either module, whichever the compiler comes upon first.
+internal import CLinux
 internal import Glibc
 
 /// A value guarded by a lock that threads can wait on: a mutex with its condition variable.

@@ -42,6 +42,5 @@ func parseEntityTags(_ value: String, weak: Bool) -> Precondition.Versions? {
 
 /// The version that a tag spells as we do: digits without a zero before them.
 private func version(_ tag: Substring.UTF8View) -> UInt32? {
-  guard tag.allSatisfy({ $0 &- 0x30 < 10 }), tag.first != UInt8(ascii: "0") else { return nil }
-  return UInt32(Substring(tag))
+  tag.first == UInt8(ascii: "0") ? nil : UInt32(digits: Substring(tag))
 }

@@ -1,14 +1,12 @@
+internal import Platform
 internal import SessionCodec
 internal import SessionModel
 
 /// The parameters of a target's query. Those that no operation has are passed over, since clients add their own.
 struct RequestQuery {
   /// A parameter that an operation has, by its name in the query.
-  enum Parameter: String {
+  enum Parameter: String, CaseIterable {
     case after, asOf, before, customerId, from, limit, sessionId, to, type, upsert, version
-
-    /// As long as the longest name.
-    fileprivate static let maximumBytes = 10
   }
 
   // A few at most, so that looking through them is the least work.
@@ -25,8 +23,7 @@ struct RequestQuery {
       rest = rest[pair.endIndex...].dropFirst()
       let encodedName = pair.prefix { $0 != UInt8(ascii: "=") }
       guard let name = percentDecoded(encodedName) else { throw .invalid("query: holds a broken percent escape") }
-      // Long texts aren't compared, since Unicode's equality of them may take quadratic time.
-      guard name.utf8.count <= Parameter.maximumBytes, let parameter = Parameter(rawValue: name) else { continue }
+      guard let parameter = Parameter(spelled: name) else { continue }
       guard let text = percentDecoded(pair[encodedName.endIndex...].dropFirst()) else {
         throw .invalid("\(name): must be URL-encoded UTF-8")
       }
@@ -61,8 +58,7 @@ struct RequestQuery {
     _ parameter: Parameter, in range: ClosedRange<Number>
   ) throws(RequestTarget.Problem) -> Number? {
     guard let text = text(parameter) else { return nil }
-    // Digits alone: Swift takes a sign, too.
-    guard text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let number = Number(text), range.contains(number) else {
+    guard let number = Number(digits: text), range.contains(number) else {
       throw .invalid("\(parameter): must be a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number

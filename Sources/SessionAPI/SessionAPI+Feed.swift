@@ -1,4 +1,5 @@
 internal import HTTPServer
+internal import Platform
 internal import SessionCodec
 internal import SessionModel
 internal import SessionStore
@@ -83,8 +84,7 @@ extension SessionAPI {
   /// Where a feed begins: after the position that the client names.
   private static func feedStart(_ text: String?, _ name: String) throws(AuditProblem) -> UInt64 {
     guard let text else { return 0 }
-    // Digits alone: Swift takes a sign, too.
-    guard text.utf8.allSatisfy({ $0 &- 0x30 < 10 }), let position = UInt64(text) else {
+    guard let position = UInt64(digits: text) else {
       throw .request(.invalid("\(name): must be a position, 0 for the beginning"))
     }
     return position

@@ -17,10 +17,7 @@ extension SessionAPI {
       }
       guard let document else {
         let begins = request.operation.mayBegin && configuration.beginsOwnSessions && conditions.ifMatch == nil
-        guard begins else { return request.responder.respond(AnswerFactory.notFound(request.session)) }
-        // That is a change, as many as which a tenant may ask for.
-        if let refusal = refusalOfWrite(by: request.target.tenant) { return request.responder.respond(refusal) }
-        return begin(request)
+        return begins ? begin(request) : request.responder.respond(AnswerFactory.notFound(request.session))
       }
       if let wanted = conditions.ifMatch, !wanted.contains(document.version) {
         let rejection = Rejection.preconditionFailed(current: document.version)
@@ -58,8 +55,10 @@ extension SessionAPI {
     }
   }
 
-  /// Begins an own session that doesn't exist, then answers with its document.
+  /// Begins an own session that doesn't exist, then answers with its document. That is a change, of which a tenant may ask
+  /// for only so many.
   private func begin(_ request: APIRequest) {
+    if let refusal = refusalOfWrite(by: request.target.tenant) { return request.responder.respond(refusal) }
     let command = beginning(request)
     submit(command, request) { [self] outcome in
       switch outcome {

@@ -164,11 +164,9 @@ public struct EventWalk {
       var carriers = CustomerSessions(indexed, asOf: checkpoint)
       var reached = checkpoint
       while true {
-        var found: [Event] = []
         let last = try reader.log.scan(tenant, after: reached, limit: Self.recordsPerTransaction) { _, frame, _ in
-          if let event = try? frame?.event() { found.append(event) }
+          if let event = try? frame?.event() { carriers.take(event, of: customer) }
         }
-        for event in found { carriers.take(event, of: customer) }
         if last <= reached { break }
         reached = last
       }

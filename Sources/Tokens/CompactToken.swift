@@ -35,9 +35,7 @@ struct CompactToken {
       }
     default: throw Refusal(.malformedHeader)
     }
-    guard case .string(let name) = headerObject["alg"], name.utf8.count == 5,
-      let algorithm = SignatureAlgorithm(rawValue: name)
-    else {
+    guard case .string(let name) = headerObject["alg"], let algorithm = SignatureAlgorithm(spelled: name) else {
       throw Refusal(.algorithmNotAllowed)
     }
     self.algorithm = algorithm

@@ -73,9 +73,9 @@ struct Arguments {
     _ option: String, in range: ClosedRange<Number>
   ) throws(Problem) -> Number? {
     guard let text = take(option) else { return nil }
-    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let number = Number(text),
-      range.contains(number)
-    else { throw Problem(text: "\(option) must be a whole number from \(range.lowerBound) to \(range.upperBound)") }
+    guard let number = Number(digits: text), range.contains(number) else {
+      throw Problem(text: "\(option) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
     return number
   }
 
