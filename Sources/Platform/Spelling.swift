@@ -10,10 +10,11 @@ extension FixedWidthInteger {
   }
 }
 
-extension CaseIterable where Self: RawRepresentable, RawValue == String {
-  /// The case whose raw value is the same bytes as `text`, nil when there is none.
+extension RawRepresentable<String> {
+  /// The value whose raw value is the same bytes as `text`, nil when there is none. Raw values are ASCII.
   public init?(spelled text: String) {
-    guard let match = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(text.utf8) }) else { return nil }
-    self = match
+    // Texts of ASCII alone are equal when their bytes are, so that `init(rawValue:)` needn't be written anew.
+    guard text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+    self.init(rawValue: text)
   }
 }
