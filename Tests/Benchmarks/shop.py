@@ -35,11 +35,16 @@ class Shop:
         config = {"anonymousTTLSeconds": 0, "storage": {"httpThreads": SERVER_THREADS}}
         self.daemon = Daemon(directory, config=config, binary=options.binary)
         bench(options, "fill", self.daemon.data, sessions=sessions, events=sessions)
-        self.versions = directory / "versions"
-        self.versions.write_bytes((1).to_bytes(4, sys.byteorder) * sessions)
+        self.versions = self.beginnings(directory / "versions")
+        self.other_versions = self.beginnings(directory / "other-versions")
         self.client = compiled("client.c", directory)
         self.body = document().replace('"version":1', '"version":VERSION')
         self.turns = 0
+
+    def beginnings(self, path: Path) -> Path:
+        """The client's file for sessions that are at version 1."""
+        path.write_bytes((1).to_bytes(4, sys.byteorder) * self.sessions)
+        return path
 
     def start(self) -> Shop:
         self.daemon.start()
@@ -51,12 +56,16 @@ class Shop:
         if self.daemon.terminate() != 0:
             sys.exit(f"the daemon did not stop in order\n{self.daemon.stderr}")
 
-    def ask(self, *arguments: str, seconds: float, connections: int = CONNECTIONS) -> Round:
-        """Lets the client work. Each time it picks other sessions."""
+    def ask(
+        self, *arguments: str, seconds: float, connections: int = CONNECTIONS, server: Server | None = None
+    ) -> Round:
+        """Lets the client work. Each time it picks other sessions. `server` is another one than the daemon."""
         self.turns += 1
-        command = [str(self.client), "--port", self.server.port, "--sessions", str(self.sessions)]
-        command += ["--versions", str(self.versions), "--seconds", f"{seconds:g}", "--connections", str(connections)]
-        return self.server.measure([*command, "--seed", str(self.turns), *arguments, self.body])
+        versions = self.other_versions if server else self.versions
+        server = server or self.server
+        command = [str(self.client), "--port", server.port, "--sessions", str(self.sessions)]
+        command += ["--versions", str(versions), "--seconds", f"{seconds:g}", "--connections", str(connections)]
+        return server.measure([*command, "--seed", str(self.turns), *arguments, self.body])
 
     def reading(self, seconds: float, **more) -> Callable[[int], Round]:
         return lambda _: self.ask("--read", seconds=seconds, **more)

@@ -1,10 +1,11 @@
-"""Measures how fast the daemon is, against a libmicrohttpd server that sends the same bytes and does nothing else.
+"""Measures how fast the daemon is, against a libmicrohttpd server that sends the same bytes and does nothing else, and
+against the least that a store in C with the same threads has to do: see bare_mhd.c.
 
     python3 speed.py [--binary FILE] [--rounds 5] [--seconds 3] [--directory DIR]
 
 One load thread of wrk, 64 connections, distinct sessions, documents of 400 bytes. A figure is the median of several
-rounds in which the daemon and the bare server take turns. CPU is what the kernel counts for the server's process. The
-status of every answer is checked; the figures themselves are only printed. Needs wrk, cc and libmicrohttpd's header.
+rounds in which the servers take turns. CPU is what the kernel counts for the server's process. The status of every
+answer is checked; the figures themselves are only printed. Needs wrk, cc and the headers of libmicrohttpd and LMDB.
 """
 
 from __future__ import annotations
@@ -45,20 +46,37 @@ GET_TARGET = 1.2
 PUT_TARGET = 2.5
 
 
-def start_bare(directory: Path, content: bytes) -> tuple[Server, subprocess.Popen]:
-    binary = compiled("bare_mhd.c", directory, "-lmicrohttpd")
-    (directory / "content").write_bytes(content)
-    port = free_port()
-    process = subprocess.Popen([binary, "--port", str(port), "--threads", str(SERVER_THREADS), directory / "content"])
-    deadline = time.monotonic() + 10
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return Server("bare", str(port), process.pid), process
-        except ConnectionRefusedError:
-            continue
-    process.kill()
-    sys.exit("the bare server did not start")
+class BareServer:
+    """A running bare_mhd."""
+
+    def __init__(self, directory: Path, content: bytes, *options: str):
+        directory.mkdir()
+        binary = compiled("bare_mhd.c", directory, "-lmicrohttpd", "-llmdb", "-lpthread")
+        (directory / "content").write_bytes(content)
+        port = free_port()
+        line = [binary, "--port", str(port), "--threads", str(SERVER_THREADS), *options, directory / "content"]
+        self.process = subprocess.Popen(line)
+        deadline = time.monotonic() + 10
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                self.server = Server("bare", str(port), self.process.pid)
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        self.stop()
+        sys.exit("the bare server did not start")
+
+    @staticmethod
+    def storing(directory: Path, content: bytes, sessions: int) -> BareServer:
+        """One that looks up and commits."""
+        store = directory.with_name(f"{directory.name}-store")
+        store.mkdir()
+        return BareServer(directory, content, "--store", str(store), "--sessions", str(sessions))
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
 
 
 def sync_microseconds(directory: Path, count: int = 200) -> list[float]:
@@ -75,27 +93,31 @@ def sync_microseconds(directory: Path, count: int = 200) -> list[float]:
 
 @dataclass
 class Speed:
-    """The rounds of reading and writing, of the daemon and of the bare server."""
+    """The rounds of reading and writing, of the daemon, of the bare server and of the one that stores."""
 
     gets: list[Round]
     bare_gets: list[Round]
+    store_gets: list[Round]
     puts: list[Round]
     bare_puts: list[Round]
+    store_puts: list[Round]
 
 
 def compare(options: argparse.Namespace, directory: Path) -> Speed:
-    """Has the daemon and the bare server take turns. Ends the process when an answer is not as it should be."""
+    """Has the daemon and the bare servers take turns. Ends the process when an answer is not as it should be."""
     daemon = Daemon(directory, config={"storage": {"httpThreads": SERVER_THREADS}}, binary=options.binary)
-    bare_process = None
+    bares: list[BareServer] = []
     try:
         daemon.start()
         ours = Server.of(daemon, "sessiond")
         body = document()
         count = options.read
         answer = fill(daemon, ours, body, max(2.0, options.seconds), count)  # Also the warm-up.
-        bare, bare_process = start_bare(directory, answer.body)
-        bare.load("get.lua", 1, "00", str(count))
-        ours.load("get.lua", 1, "00", str(count))
+        bares.append(BareServer(directory / "bare", answer.body))
+        bares.append(BareServer.storing(directory / "least", answer.body, count))
+        servers = [ours, *(bare.server for bare in bares)]
+        for server in servers:
+            server.load("get.lua", 1, "00", str(count))
 
         def get(server: Server) -> Callable[[int], Round]:
             return lambda _: server.load("get.lua", options.seconds, "00", str(count))
@@ -103,16 +125,15 @@ def compare(options: argparse.Namespace, directory: Path) -> Speed:
         def put(server: Server) -> Callable[[int], Round]:
             return lambda number: server.load("put.lua", options.seconds, f"{number + 1:02d}", body)
 
-        gets, bare_gets = alternate(options.rounds, get(ours), get(bare))
-        puts, bare_puts = alternate(options.rounds, put(ours), put(bare))
+        gets = alternate(options.rounds, *map(get, servers))
+        puts = alternate(options.rounds, *map(put, servers))
         check_statuses(daemon)
         if daemon.terminate() != 0:
             sys.exit(f"the daemon did not stop in order\n{daemon.stderr}")
-        return Speed(gets, bare_gets, puts, bare_puts)
+        return Speed(*gets, *puts)
     finally:
-        if bare_process is not None:
-            bare_process.kill()
-            bare_process.wait()
+        for bare in bares:
+            bare.stop()
         daemon.kill()
 
 
@@ -125,17 +146,20 @@ def measure(options: argparse.Namespace, directory: Path):
         f"{DOCUMENT_BYTES} bytes a document, load of the machine at the start: {load:.1f}\n"
         f"data in {directory}: {sync:,.0f} µs to make 4 KiB durable\n"
     )
-    rows = [("", "sessiond", "bare", "ratio", "target", "range of sessiond")]
-    pairs = {"GET": (speed.gets, speed.bare_gets), "durable PUT": (speed.puts, speed.bare_puts)}
+    rows = [("", "sessiond", "bare", "ratio", "target", "storing, in C", "ratio", "range of sessiond")]
+    measured = {
+        "GET": (speed.gets, speed.bare_gets, speed.store_gets),
+        "durable PUT": (speed.puts, speed.bare_puts, speed.store_puts),
+    }
     for name, figure, digits in (
         ("CPU µs a {}", "cpu_microseconds", 1), ("{}/s", "per_second", 0), ("{} p99 ms", "p99_milliseconds", 2),
     ):  # fmt: skip
-        for (operation, (mine, others)), target in zip(pairs.items(), (GET_TARGET, PUT_TARGET)):
-            ours_figure, bare_figure = median(mine, figure), median(others, figure)
+        for (operation, servers), target in zip(measured.items(), (GET_TARGET, PUT_TARGET)):
+            ours, bare, least = (median(rounds, figure) for rounds in servers)
             rows.append((
-                name.format(operation), f"{ours_figure:,.{digits}f}", f"{bare_figure:,.{digits}f}",
-                f"{ours_figure / bare_figure:.2f}", f"<= {target}" if figure == "cpu_microseconds" else "",
-                spread(mine, figure),
+                name.format(operation), f"{ours:,.{digits}f}", f"{bare:,.{digits}f}", f"{ours / bare:.2f}",
+                f"<= {target}" if figure == "cpu_microseconds" else "", f"{least:,.{digits}f}", f"{ours / least:.2f}",
+                spread(servers[0], figure),
             ))  # fmt: skip
     print_table(rows)
 

@@ -60,7 +60,7 @@ BATCH = 64
 
 @dataclass
 class Row:
-    """One line of the table. `measured` must be at most or at least `target`."""
+    """One line of the table. `measured` must be at most or at least `target`; without one it only tells."""
 
     key: str
     what: str
@@ -68,18 +68,21 @@ class Row:
     against: str
     reference: str
     measured: float
-    target: float
+    target: float | None
     at_most: bool
     unit: str
 
     @property
     def is_met(self) -> bool:
+        if self.target is None:
+            return True
         return self.measured <= self.target if self.at_most else self.measured >= self.target
 
     def cells(self) -> tuple[str, ...]:
         sign = "≤" if self.at_most else "≥"
         reference = f"{self.against}: {self.reference}" if self.against else ""
-        return self.what, self.ours, reference, self.shown(self.measured), f"{sign} {self.shown(self.target)}"
+        wanted = "" if self.target is None else f"{sign} {self.shown(self.target)}"
+        return self.what, self.ours, reference, self.shown(self.measured), wanted
 
     def shown(self, value: float) -> str:
         digits = 2 if abs(value) < 100 and value != int(value) else 0
@@ -89,10 +92,14 @@ class Row:
         return asdict(self) | {"met": self.is_met}
 
 
-def times(key: str, what: str, against: str, figures: list[tuple[float, str]], limit: float, at_most: bool) -> Row:
+def times(key: str, what: str, against: str, figures: list[tuple[float, str]], limit: float | None, at_most: bool) -> Row:
     """A row whose figure is how many times as much ours is as the reference's, of two figures with their unit."""
     ours, reference = (f"{value:,.1f} {unit}" if value < 100 else f"{value:,.0f} {unit}" for value, unit in figures)
     return Row(key, what, ours, against, reference, figures[0][0] / figures[1][0], limit, at_most, "×")
+
+
+# What bare_mhd does with --store.
+LEAST = "the least in C: libmicrohttpd and LMDB, the same threads"
 
 
 class Measurement:
@@ -113,12 +120,15 @@ class Measurement:
 
     def http(self) -> Iterator[Row]:
         measured = speed.compare(self.options, self.folder("http"))
-        for key, name, mine, others, limit in (
-            ("get", "GET", measured.gets, measured.bare_gets, speed.GET_TARGET),
-            ("put", "durable PUT", measured.puts, measured.bare_puts, speed.PUT_TARGET),
+        for key, name, mine, bare, least, limit in (
+            ("get", "GET", measured.gets, measured.bare_gets, measured.store_gets, speed.GET_TARGET),
+            ("put", "durable PUT", measured.puts, measured.bare_puts, measured.store_puts, speed.PUT_TARGET),
         ):
-            figures = [(median(rounds, "cpu_microseconds"), "µs") for rounds in (mine, others)]
-            yield times(key, f"{name}, server CPU", "bare libmicrohttpd", figures, limit, at_most=True)
+            ours, others, fewest = ((median(rounds, "cpu_microseconds"), "µs") for rounds in (mine, bare, least))
+            yield times(key, f"{name}, server CPU", "bare libmicrohttpd", [ours, others], limit, at_most=True)
+            yield times(f"{key} least", "the same", LEAST, [ours, fewest], None, at_most=True)
+        figures = [(median(rounds, "per_second"), "/s") for rounds in (measured.puts, measured.store_puts)]
+        yield times("rate least", "durable PUT/s", LEAST, figures, None, at_most=False)
 
     def token(self) -> Iterator[Row]:
         open_rounds, _, verified = token_cost.compare(self.options, self.folder("token"))
@@ -170,24 +180,30 @@ class Measurement:
 
     def latency(self) -> Iterator[Row]:
         """The 99th percentile with requests at even distances, at half the rate that can be kept up at most."""
-        shop = Shop(self.options, self.folder("latency"), min(SOME_SESSIONS, self.options.sessions)).start()
+        folder = self.folder("latency")
+        shop = Shop(self.options, folder, min(SOME_SESSIONS, self.options.sessions)).start()
+        bare = speed.BareServer.storing(folder / "least", b"", 0)
         try:
             shop.ask(seconds=1)
             most = statistics.median(shop.ask(seconds=self.seconds).per_second for _ in range(self.rounds))
             rate = int(most / 2)
-            rounds, syncs = [], []
+            rounds, least, syncs = [], [], []
             for _ in range(self.rounds):
                 syncs.append(percentile(speed.sync_microseconds(shop.daemon.directory, SYNCS), 99))
                 rounds.append(shop.ask("--rate", str(rate), seconds=self.seconds))
                 if rounds[-1].per_second < 0.95 * rate:
                     sys.exit(f"the client could not keep up {rate} requests/s, but {rounds[-1].per_second:.0f}")
+                least.append(shop.ask("--rate", str(rate), seconds=self.seconds, server=bare.server))
             check_statuses(shop.daemon)
             shop.stop()
         finally:
+            bare.stop()
             shop.daemon.kill()
-        figures = [(median(rounds, "p99_milliseconds"), "ms"), (statistics.median(syncs) / 1e3, "ms")]
+        ours, fewest = ((median(each, "p99_milliseconds"), "ms") for each in (rounds, least))
+        sync = (statistics.median(syncs) / 1e3, "ms")
         what = f"durable PUT, p99 at half the maximal rate, {rate:,}/s"
-        yield times("latency", what, "one fdatasync of 4 KiB, p99", figures, 10, at_most=True)
+        yield times("latency", what, "one fdatasync of 4 KiB, p99", [ours, sync], 10, at_most=True)
+        yield times("latency least", "the same", LEAST, [ours, fewest], None, at_most=True)
 
     # In process
 
