@@ -6,9 +6,10 @@
 //            [--seed 1] [--read] BODY
 //
 // The sessions are 00-00000000 and so on. FILE holds a u32 for each, its version, and is kept up to date. BODY is the
-// body of a PUT, in which ID and VERSION stand for the session's. With --rate so many requests a second are due at even
-// distances, and a time counts from when its request was due, whether or not a connection was free; otherwise each
-// connection sends its next request as soon as it has an answer. --requests ends it earlier than --seconds.
+// body of a PUT, in which ID and VERSION stand for the session's; a PUT is an upsert, as shops send it. With --rate so
+// many requests a second are due at even distances, and a time counts from when its request was due, whether or not a
+// connection was free; otherwise each connection sends its next request as soon as it has an answer. --requests ends it
+// earlier than --seconds.
 //
 // Prints RESULT requests, microseconds, broken, refused, microseconds of the 99th percentile and of the median.
 #define _GNU_SOURCE
@@ -94,8 +95,8 @@ static void ask(struct connection *connection, uint64_t due) {
   do session = (uint32_t)(random_number() % (uint64_t)sessions);
   while (busy[session]);
   int length =
-      snprintf(request, sizeof request, "%s /session-context/acme/context/00-%08u HTTP/1.1\r\nHost: localhost\r\n",
-               reads ? "GET" : "PUT", session);
+      snprintf(request, sizeof request, "%s /session-context/acme/context/00-%08u%s HTTP/1.1\r\nHost: localhost\r\n",
+               reads ? "GET" : "PUT", session, reads ? "" : "?upsert=true");
   size_t whole = (size_t)length;
   if (reads) {
     whole += (size_t)sprintf(request + whole, "\r\n");

@@ -4,8 +4,8 @@
 
 One connection; allocations are counted by a preloaded library, system calls, pages and syncs by strace, in the threads
 that answer requests: the workers and the writer. The projector and the maintenance work by the clock and are left out.
-A count above the one in counts.json fails, with both. --write takes the present ones over. Needs cc, strace and
-liblmdb-dev.
+Instructions are counted by callgrind, see instructions.py. A count above the one in counts.json fails, with both.
+--write takes the present ones over. Needs cc, strace, valgrind and liblmdb-dev.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import instructions
 from load import HERE, REPOSITORY, check_tools
 from preload import built
 from shop import Shop
@@ -34,6 +35,8 @@ EVENTS = 64 * 500
 BATCH = 64
 PAGE_BYTES = 4096
 LIMITS = HERE / "counts.json"
+# The client's options for each kind of request.
+KINDS: dict[str, tuple[str, ...]] = {"GET": ("--read",), "PUT": ()}
 # How much more than when it was written a count may be. How often threads wait for each other, or wake for nothing,
 # depends on when they get to run; the rest differs by what only some requests do.
 MARGINS = {
@@ -42,6 +45,8 @@ MARGINS = {
     "allocations per PUT": 1.05,
     "system calls per PUT": 1.05,
     "waits and wakes per PUT": 1.5,
+    "instructions per GET": 1.03,
+    "instructions per PUT": 1.03,
 }
 MARGIN = 1.01
 BY_THE_CLOCK = ("projector", "maintenance")
@@ -176,7 +181,7 @@ def over_http(options: argparse.Namespace, directory: Path) -> dict[str, float]:
     counts: dict[str, float] = {}
     try:
         shop.start()
-        for name, flags in (("GET", ("--read",)), ("PUT", ())):
+        for name, flags in KINDS.items():
 
             def ask(flags: tuple[str, ...] = flags):
                 done = shop.ask(*flags, "--requests", str(requests), seconds=120, connections=1)
@@ -231,9 +236,10 @@ def main():
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--write", action="store_true", help="write the counts to counts.json")
     options = parser.parse_args()
-    check_tools(options, "cc", "strace")
+    check_tools(options, "cc", "strace", "valgrind")
     with tempfile.TemporaryDirectory(prefix="sessiond-counts-") as directory:
         counts = over_http(options, Path(directory)) | in_process(options, Path(directory))
+        counts |= instructions.counted(options, Path(directory), KINDS)
     if options.write:
         limits = {name: math.ceil(count * MARGINS.get(name, MARGIN) * 100) / 100 for name, count in counts.items()}
         LIMITS.write_text(json.dumps(limits, indent=2) + "\n")
