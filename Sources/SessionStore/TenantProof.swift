@@ -9,6 +9,8 @@ final class TenantProof {
   let tenant: TenantID
   /// Where the proof begins, nil at the log's beginning.
   let mark: LogTail?
+  /// A chain that the log must have come to, nil for none.
+  private let head: ChainHead?
   /// How far the log has been proved.
   private(set) var tail: LogTail
   /// How many events were taken since that was last asked for.
@@ -39,13 +41,15 @@ final class TenantProof {
   /// Whether the record at a position is erased by now, which it may not have been when it was read.
   private let isErased: (UInt64) -> Bool
 
-  /// A proof of `tenant`'s log behind `mark`.
+  /// A proof of `tenant`'s log behind `mark`, and that it came to `head`.
   init(
-    _ tenant: TenantID, from mark: LogTail?, isErased: @escaping (_ position: UInt64) -> Bool,
+    _ tenant: TenantID, from mark: LogTail?, expecting head: ChainHead?,
+    isErased: @escaping (_ position: UInt64) -> Bool,
     found: @escaping (_ position: UInt64?, _ problem: String) -> Void
   ) {
     self.tenant = tenant
     self.mark = mark
+    self.head = head
     self.isErased = isErased
     self.found = found
     tail = mark ?? .empty
@@ -82,6 +86,9 @@ final class TenantProof {
     if isChained && !frame.follows(tail.chain) { found(position, "the record doesn't fit the chain") }
     if !frame.isPayloadIntact { found(position, "the payload doesn't fit its digest") }
     if frame.recordedAt < tail.recordedAt { found(position, "its time is before its predecessor's") }
+    if position == head?.position && frame.chain != head?.chain {
+      found(position, "the chain isn't the one that was named: this log came to other records")
+    }
     tail = LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
     isChained = true
     do throws(DamagedRecord) {
@@ -178,6 +185,9 @@ final class TenantProof {
 
   /// Ends the proof at the end of the log.
   func finish() {
+    if let head, head.position > tail.position, !isBroken {
+      found(head.position, "the log ends at \(tail.position), before the chain that was named")
+    }
     let loose = sessions.values.filter { $0.isErasedLater && !$0.isUnknown }.count
     if loose > 0 && !isBroken && damaged.isEmpty {
       found(nil, "\(loose) sessions have events without payload, and none that records their erasure")

@@ -8,6 +8,7 @@ internal import SessionModel
 final class VerificationSweep {
   private let range: TenantRange
   private let marks: ChainMarks?
+  private let head: ChainHead?
   private let log: EventLog
   private let projections: Projections?
   private let step: (Verification.Step) -> Void
@@ -21,11 +22,12 @@ final class VerificationSweep {
   private static let recordsPerTransaction = 8192
 
   init(
-    range: TenantRange, from marks: ChainMarks?, log: EventLog, projections: Projections?,
-    step: @escaping (Verification.Step) -> Void
+    range: TenantRange, from marks: ChainMarks?, expecting head: ChainHead? = nil, log: EventLog,
+    projections: Projections?, step: @escaping (Verification.Step) -> Void
   ) {
     self.range = range
     self.marks = marks
+    self.head = head
     self.log = log
     self.projections = projections
     self.step = step
@@ -133,7 +135,8 @@ final class VerificationSweep {
   private func begin(_ tenant: TenantID) {
     seen.insert(tenant)
     let mark = marks?.tails[tenant]
-    let proof = TenantProof(tenant, from: mark, isErased: { [log] in (try? log.isErased(tenant, $0)) != false }) {
+    let isErased = { [log] position in (try? log.isErased(tenant, position)) != false }
+    let proof = TenantProof(tenant, from: mark, expecting: head, isErased: isErased) {
       [unowned self] position, problem in found(position, problem, of: tenant)
     }
     self.proof = proof

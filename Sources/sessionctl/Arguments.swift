@@ -1,6 +1,7 @@
 internal import Platform
 internal import SessionCodec
 internal import SessionModel
+internal import SessionStore
 
 /// The words of a command line: those that stand alone, and options with what they are given.
 ///
@@ -92,6 +93,15 @@ struct Arguments {
   mutating func takeTenant(_ option: String = "--tenant") throws(Problem) -> TenantID? {
     guard let name = take(option) else { return nil }
     return try Self.tenant(name)
+  }
+
+  /// Takes the option out that names a chain.
+  mutating func takeHead() throws(Problem) -> ChainHead? {
+    guard let text = take("--head") else { return nil }
+    guard let head = ChainHead(text) else {
+      throw Problem(text: "--head must be a position, a colon and the chain there, of 64 hexadecimal digits")
+    }
+    return head
   }
 
   /// Takes the words TENANT and SESSION out.

@@ -5,7 +5,7 @@ internal import SessionStore
 /// What another process of this program does for this one, because it may end in a crash: a damaged page of a file that
 /// is mapped into memory can bring down whoever reads it. Not for people, and so in no help.
 enum ChildWork: String {
-  /// `%verify [--tenant TENANT] [--after TENANT] [--marks FILE] [--projections no]`: tells the steps of a verification.
+  /// `%verify [--tenant TENANT] [--after TENANT] [--marks FILE] [--head HEAD] [--projections no]`: tells the steps of a verification.
   case verify = "%verify"
   /// `%compare OLD NEW`: tells how old projections differ from new ones.
   case compare = "%compare"
@@ -28,12 +28,13 @@ enum ChildWork: String {
     let tenant = try arguments.takeTenant()
     let after = try arguments.takeTenant("--after")
     let marks = try arguments.take("--marks").map { try MarksFile($0).read() }
+    let head = try arguments.takeHead()
     let withProjections = arguments.take("--projections") != "no"
     try arguments.finish()
     let lines = StepLines()
     do throws(StoreError) {
       try Verification(directory: directory, withProjections: withProjections).run(
-        tenants: tenant.map { [$0] }, after: after, from: marks ?? nil
+        tenants: tenant.map { [$0] }, after: after, from: marks ?? nil, expecting: head
       ) { lines.tell($0) }
     } catch {
       guard error.isDamage else { throw error }

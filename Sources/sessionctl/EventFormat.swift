@@ -36,7 +36,7 @@ enum EventFormat: String {
       Self.appendColumns(
         [
           tenant.description, "\(event.position)", event.recordedAt.rfc3339, printable(event.sessionID.description),
-          "\(event.version)", event.kind.shortName, recorded.actorText, recorded.changesText,
+          "\(event.life)", "\(event.version)", event.kind.shortName, recorded.actorText, recorded.changesText,
         ], to: &output)
     case .csv:
       var data: [UInt8] = []
@@ -57,8 +57,8 @@ enum EventFormat: String {
 
   /// Widths that most events fit into: a stream can't wait for its widest.
   private static let columns: [(heading: String, width: Int, alignment: TextTable.Alignment)] = [
-    ("TENANT", 10, .left), ("POSITION", 9, .right), ("TIME", 27, .left), ("SESSION", 36, .left), ("VERSION", 7, .right),
-    ("TYPE", 17, .left), ("ACTOR", 20, .left), ("CHANGES", 0, .left),
+    ("TENANT", 10, .left), ("POSITION", 9, .right), ("TIME", 27, .left), ("SESSION", 36, .left), ("LIFE", 4, .right),
+    ("VERSION", 7, .right), ("TYPE", 17, .left), ("ACTOR", 20, .left), ("CHANGES", 0, .left),
   ]
 
   private static func appendColumns(_ cells: [String], to output: inout [UInt8]) {

@@ -9,6 +9,8 @@ struct GuardedVerification {
   var tenant: TenantID?
   /// The file with the marks to go on from.
   var marks: String?
+  /// A chain that the tenant must have come to.
+  var head: ChainHead?
 
   /// Verifies, showing progress on a terminal.
   func run() throws -> Verification.Report {
@@ -38,6 +40,7 @@ struct GuardedVerification {
     if let tenant { arguments += ["--tenant", tenant.description] }
     if let after = state.after { arguments += ["--after", after.description] }
     if let marks { arguments += ["--marks=" + marks] }
+    if let head { arguments += ["--head", head.description] }
     if !state.withProjections { arguments += ["--projections", "no"] }
     return arguments
   }

@@ -1,3 +1,4 @@
+internal import EventLog
 internal import Platform
 internal import SessionModel
 internal import SessionStore
@@ -26,7 +27,7 @@ struct ReplayCommand: ControlCommand {
       sessionctl replay --tenant acme --since 2026-03-01T00:00:00Z --type ended --json | jq .subject
       sessionctl replay --format csv > events.csv
 
-    exit status: 1 when records are damaged
+    exit status: 1 when records are damaged, or there is no such tenant
 
     """
 
@@ -40,6 +41,10 @@ struct ReplayCommand: ControlCommand {
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
     let reader = try StoreReader(directory: directory)
+    // A log whose end can't be read is there all the same, and the walk tells what is wrong with it.
+    if let tenant = selection.tenant, (try? reader.log.lastPosition(of: tenant)) == 0 {
+      throw CommandFailure.finding("there is no tenant \(tenant)")
+    }
     var walk = try EventWalk(reader, selection)
     let showsProgress = Process.isErrorTerminal && Process.isOutputFile
     var bar = ProgressBar(

@@ -11,13 +11,15 @@ struct VerifyCommand: ControlCommand {
   static let help = """
     sessionctl verify: proves that log, chain and projections agree
 
-    usage: sessionctl [--data-dir DIR] verify [--tenant TENANT] [--resume FILE] [--json]
+    usage: sessionctl [--data-dir DIR] verify [--tenant TENANT [--head HEAD]] [--resume FILE] [--json]
            sessionctl [--data-dir DIR] verify --archive FOLDER [--tenant TENANT] [--json]
 
     Each payload is proved by its digest, each record by the chain, each snapshot by folding its session's events. Each
     damaged position is named. Takes about a kilobyte of memory for each session of the largest tenant.
 
       --tenant TENANT   this tenant alone
+      --head HEAD       prove that the tenant's log came to this chain, POSITION:CHAIN: a receipt of an erasure names
+                        one, as position and chainHead, and verify --json the last one of each tenant
       --resume FILE     keep in FILE how far each log has been proved, and go on from there the next time
       --archive FOLDER  prove the archive in FOLDER instead, by its files alone: that each is whole, each record behind
                         the one before, and each readable event what the record says; with --data-dir given, that the
@@ -33,6 +35,7 @@ struct VerifyCommand: ControlCommand {
     examples:
       sessionctl --data-dir /var/lib/sessiond verify
       sessionctl --data-dir /var/lib/sessiond verify --tenant acme --json
+      sessionctl --data-dir /var/lib/sessiond verify --tenant acme --head 17:$(jq -r .chainHead receipt.json)
       sessionctl --data-dir /var/lib/sessiond verify --resume /var/lib/sessiond-audit/marks
       sessionctl verify --archive /archive/sessiond
 
@@ -41,6 +44,7 @@ struct VerifyCommand: ControlCommand {
     """
 
   let tenant: TenantID?
+  let head: ChainHead?
   let resume: String?
   let archive: String?
   /// Whether the data directory was named, so that an archive is compared with it.
@@ -50,11 +54,18 @@ struct VerifyCommand: ControlCommand {
   init(_ arguments: inout Arguments) throws(Arguments.Problem) {
     isJSON = arguments.takeFlag("--json")
     tenant = try arguments.takeTenant()
+    head = try arguments.takeHead()
     resume = arguments.take("--resume")
     archive = arguments.take("--archive")
     isDirectoryNamed = arguments.has("--data-dir")
     guard archive == nil || resume == nil else {
       throw Arguments.Problem(text: "--archive and --resume can't both be meant")
+    }
+    guard head == nil || archive == nil && resume == nil else {
+      throw Arguments.Problem(text: "--head can't be meant with --archive or --resume")
+    }
+    guard head == nil || tenant != nil else {
+      throw Arguments.Problem(text: "--head is of one tenant's log: name it with --tenant")
     }
   }
 
@@ -65,7 +76,9 @@ struct VerifyCommand: ControlCommand {
     }
     let started = monotonicNanoseconds()
     let old = try resume.flatMap { try MarksFile($0).read() }
-    let report = try GuardedVerification(directory: directory, tenant: tenant, marks: old == nil ? nil : resume).run()
+    let report = try GuardedVerification(
+      directory: directory, tenant: tenant, marks: old == nil ? nil : resume, head: head
+    ).run()
     let seconds = Double(monotonicNanoseconds() - started) / 1e9
     if let resume, report.findings.isEmpty {
       var marks = old ?? report.marks
@@ -76,13 +89,13 @@ struct VerifyCommand: ControlCommand {
       if isJSON {
         Self.appendJSON(report, to: &output)
       } else {
-        output.append(contentsOf: Self.text(report, seconds: seconds, isResumed: old != nil).utf8)
+        output.append(contentsOf: Self.text(report, seconds: seconds, isResumed: old != nil, head: head).utf8)
       }
     }
     return report.findings.isEmpty ? .fine : .finding
   }
 
-  static func text(_ report: Verification.Report, seconds: Double, isResumed: Bool) -> String {
+  static func text(_ report: Verification.Report, seconds: Double, isResumed: Bool, head: ChainHead? = nil) -> String {
     var text = proofHead(report.findings)
     text += "\(counted(report.tenants, "tenant")), \(counted(report.events, "event"))"
     if report.erasedEvents > 0 { text += " (\(report.erasedEvents) erased)" }
@@ -93,6 +106,9 @@ struct VerifyCommand: ControlCommand {
       text += "; gone on from the marks, without the projections"
     } else if !report.areProjectionsCompared {
       text += "; the projections were not compared"
+    }
+    if let head, report.findings.isEmpty {
+      text += "; the chain came to the one that was named at position \(head.position)"
     }
     return text + "\n"
   }

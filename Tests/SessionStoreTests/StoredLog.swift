@@ -35,6 +35,16 @@ struct StoredLog {
     try transaction.commit()
   }
 
+  /// The chain of each of a tenant's records.
+  func chains(_ tenant: TenantID) throws -> [Digest] {
+    var chains: [Digest] = []
+    _ = try log.replay(tenant, after: 0, limit: .max) { frame throws(DamagedRecord) in
+      chains.append(frame.chain)
+      return true
+    }
+    return chains
+  }
+
   /// All events of a tenant.
   func events(_ tenant: TenantID) throws -> [Event] {
     var events: [Event] = []

@@ -43,6 +43,34 @@ import TestSupport
     #expect(try verify(folder, only: [tenant]).events == 4)
   }
 
+  @Test("a chain that a log has come to is proved at any place of it; another one, and one behind its end, are found")
+  func head() throws {
+    let folder = try stopped()
+    var chains: [Digest] = []
+    try StoredLog(folder) { chains = try $0.chains(tenant) }
+    func problems(_ position: UInt64, _ chain: Digest) throws -> [String] {
+      let head: ChainHead = try #require(ChainHead("\(position):\(chain.hexadecimal)"))
+      var report = Verification.Report()
+      try Verification(directory: DataDirectory(folder.path), options: TestStore.environment).run(
+        tenants: [tenant], after: nil, from: nil, expecting: head
+      ) { report.take($0) }
+      return report.findings.map(\.description)
+    }
+    for (index, chain) in chains.enumerated() {
+      #expect(try problems(UInt64(index) + 1, chain) == [])
+      let other =
+        "tenant acme, position \(index + 1): the chain isn't the one that was named: this log came to other records"
+      #expect(try problems(UInt64(index) + 1, .zero) == [other])
+    }
+    #expect(
+      try problems(5, chains[3]) == ["tenant acme, position 5: the log ends at 4, before the chain that was named"])
+    for text in [
+      "", "1", "1:", ":\(Digest.zero.hexadecimal)", "0:\(Digest.zero.hexadecimal)", "+1:\(Digest.zero.hexadecimal)",
+    ] {
+      #expect(ChainHead(text) == nil)
+    }
+  }
+
   @Test("what is written and flushed while it runs is no finding, of a new tenant or of the one that is read")
   func besideWriter() throws {
     let test = try TestStore { $0.flushIntervalMilliseconds = 1 }

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import SEED
-from control import control
+from control import control, findings
 from daemon import path_of
 from test_expiry import await_kinds, begin, events, kinds, value
 from test_metrics import figures
@@ -103,14 +103,45 @@ def test_a_customer_is_erased_from_every_session_that_ever_carried_it(new_daemon
     assert control(daemon.data, "rebuild").status == 0
 
 
-def test_the_receipts_chain_head_is_the_logs(new_daemon):
+def test_the_receipts_chain_head_is_the_logs(new_daemon, tmp_path):
     daemon = new_daemon().start()
     begin(daemon, "s1")
+    control(daemon.data, "backup", str(tmp_path / "backup"))
     receipt = erase(daemon, sessionId="s1")
     chain = control(daemon.data, "verify", "--json").json()["chains"]["acme"]
     assert chain == {"position": receipt["position"], "chain": receipt["chainHead"]}
     assert erase(daemon, sessionId="s1")["sessions"] == []
     assert daemon.request("POST", ERASURES, {"sessionId": "s2"}).status == 404
+
+    # A receipt proves later that the log still holds the erasure, wherever it has gone on to.
+    begin(daemon, "s2")
+    head = f"{receipt['position']}:{receipt['chainHead']}"
+
+    def problems(data, head: str) -> list[str]:
+        return [finding["problem"] for finding in findings(data, "--tenant", "acme", "--head", head)]
+
+    assert problems(daemon.data, head) == []
+    text = control(daemon.data, "verify", "--tenant", "acme", "--head", head).out
+    assert f"the chain came to the one that was named at position {receipt['position']}" in text
+    other = receipt["chainHead"][:-1] + ("0" if receipt["chainHead"][-1] != "0" else "1")
+    assert problems(daemon.data, f"{receipt['position']}:{other}") == [
+        "the chain isn't the one that was named: this log came to other records"
+    ]
+    # A backup from before ends before it; a store that is made from it and goes on comes to another chain.
+    control(tmp_path / "restored", "restore", str(tmp_path / "backup"))
+    assert "before the chain that was named" in problems(tmp_path / "restored", head)[0]
+    again = new_daemon()
+    (tmp_path / "restored").rename(again.data)
+    again.start()
+    begin(again, "s3")
+    assert "came to other records" in problems(again.data, head)[0]
+    for words in (
+        ("--head", head),
+        ("--tenant", "acme", "--head", receipt["chainHead"]),
+        ("--tenant", "acme", "--head", f"0:{receipt['chainHead']}"),
+        ("--tenant", "acme", "--head", head, "--resume", str(tmp_path / "marks")),
+    ):
+        assert "--head" in control(daemon.data, "verify", *words, expect=2).err
 
 
 def test_no_byte_of_erased_values_is_in_a_backup_or_an_answer(new_daemon, tmp_path):

@@ -268,7 +268,7 @@ def test_replay_filters_and_formats(fed):
 
     check(everything)
     check(events["beta"], "--tenant", "beta")
-    check([], "--tenant", "unheard")
+    assert "there is no tenant unheard" in control(daemon.data, "replay", "--tenant", "unheard", expect=1).err
     acme = events["acme"]
     one = acme[len(acme) // 2]
     check([event for event in everything if event["subject"] == one["subject"]], "--session", one["subject"])
@@ -290,9 +290,13 @@ def test_replay_filters_and_formats(fed):
         assert row["type"] == event["type"] and row["session"] == event["subject"] and row["time"] == event["time"]
         assert json.loads(row["data"]) == event["data"] and row["actor"] == event["actor"]
     table = control(daemon.data, "replay").out.splitlines()
-    assert table[0].split()[:2] == ["TENANT", "POSITION"]
+    assert table[0].split()[:6] == ["TENANT", "POSITION", "TIME", "SESSION", "LIFE", "VERSION"]
     assert [line.split()[:2] for line in table[1:]] == [
         [event["source"].split("/")[-1], event["id"]] for event in everything
+    ]
+    place = table[0].index("LIFE")
+    assert [line[place:].split()[:2] for line in table[1:] if line.isascii()] == [
+        [str(event["sessionlife"]), str(event["sessionversion"])] for event in everything if event["subject"].isascii()
     ]
 
 

@@ -6,6 +6,8 @@ import Testing
 
 @testable import sessionctl
 
+private let zeros = String(repeating: "0", count: 64)
+
 @Suite("the command line") struct ArgumentsTests {
   @Test("values stand behind their option or its equals sign, and words stay in order")
   func values() throws {
@@ -77,6 +79,15 @@ import Testing
       (["restore"], "the backup is missing"),
       (["archive"], "the folder for the archive is missing"),
       (["verify", "--archive", "a", "--resume", "b"], "--archive and --resume can't both be meant"),
+      (["verify", "--head", "1:\(zeros)"], "--head is of one tenant's log: name it with --tenant"),
+      (
+        ["verify", "--tenant", "acme", "--head", "1:\(zeros)", "--archive", "a"],
+        "--head can't be meant with --archive or --resume"
+      ),
+      (
+        ["verify", "--tenant", "acme", "--head", "1:0"],
+        "--head must be a position, a colon and the chain there, of 64 hexadecimal digits"
+      ),
       (["tenant"], "what to do is missing: list, export or remove"),
       (["tenant", "rename"], "rename is nothing to do with a tenant; list, export and remove are"),
       (["tenant", "list", "acme"], "acme is one word too many"),

@@ -42,7 +42,7 @@ _sessionctl() {
       mapfile -t COMPREPLY < <(compgen -W "$types" -- "$current")
       return
       ;;
-    --tenant | --session | --customer | --version | --as-of | --limit | --from | --to | --since | --until | --confirm) return ;;
+    --tenant | --session | --customer | --version | --as-of | --limit | --from | --to | --since | --until | --confirm | --head) return ;;
   esac
   options='--data-dir --json --help'
   case $command in
@@ -55,7 +55,7 @@ _sessionctl() {
     diff) options+=' --from --to' ;;
     replay) options+=' --tenant --session --customer --type --from --to --since --until --format' ;;
     tail) options+=' --tenant --session --customer --type --from --since --format' ;;
-    verify) options+=' --tenant --resume --archive' ;;
+    verify) options+=' --tenant --head --resume --archive' ;;
     tenant)
       options+=' --confirm'
       if [[ $current != -* ]]; then
