@@ -41,7 +41,9 @@ struct RequestHeaders {
     conditions = try Conditions(exchange)
     if let key = exchange.header(.idempotencyKey) {
       guard (1...Self.maximumKeyBytes).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
-      else { throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes") }
+      else {
+        throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes, none of them a control character")
+      }
       idempotencyKey = Fingerprint(key.withBytes { sha256($0) })
     }
   }

@@ -9,7 +9,9 @@ extension SessionAPI {
     do throws(RequestTarget.Problem) {
       conditions = try Conditions(request.exchange)
     } catch {
-      return request.responder.respond(AnswerFactory.answer(error))
+      let answer = AnswerFactory.answer(error)
+      guard request.operation.isOwn else { return request.responder.respond(answer) }
+      return touch(request, answer)
     }
     do throws(StoreError) {
       let document = try store.document(request.session, of: request.caller.tenant) { version in
@@ -19,12 +21,14 @@ extension SessionAPI {
         let begins = request.operation.mayBegin && configuration.beginsOwnSessions && conditions.ifMatch == nil
         return begins ? begin(request) : request.responder.respond(AnswerFactory.notFound(request.session))
       }
+      let answer: HTTPResponse
       if let wanted = conditions.ifMatch, !wanted.contains(document.version) {
-        let rejection = Rejection.preconditionFailed(current: document.version)
-        return request.responder.respond(answers.answer(rejection, session: request.session))
+        answer = answers.answer(.preconditionFailed(current: document.version), session: request.session)
+      } else {
+        answer = Self.answer(document, to: request)
       }
-      if request.operation.isOwn && document.isTouchDue { return touch(request, document) }
-      request.responder.respond(Self.answer(document, to: request))
+      if request.operation.isOwn && document.isTouchDue { return touch(request, answer) }
+      request.responder.respond(answer)
     } catch {
       request.responder.respond(answer(error))
     }
@@ -45,12 +49,12 @@ extension SessionAPI {
 
   /// Notes that the session's owner is active, then answers: an answer given is activity that a crash can't undo. Where
   /// there is no room to note it, the answer is given all the same.
-  private func touch(_ request: APIRequest, _ document: SessionStore.Document) {
+  private func touch(_ request: APIRequest, _ reply: HTTPResponse) {
     submit(touching(request), request) { [self] outcome in
       switch outcome {
       case .failed(let error) where error != .diskNearlyFull: request.responder.respond(answer(error))
-      // Whatever else became of it, the document was current when it was read.
-      default: request.responder.respond(Self.answer(document, to: request))
+      // Whatever else became of it, the answer was right when the session was read.
+      default: request.responder.respond(reply)
       }
     }
   }

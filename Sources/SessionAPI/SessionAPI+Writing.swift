@@ -19,8 +19,9 @@ extension SessionAPI {
       switch outcome {
       case .rejected(.sessionNotFound) where request.operation.mayBegin && configuration.beginsOwnSessions:
         return submitAfterBeginning(command, request)
-      case .rejected where request.operation.isOwn, .alreadyApplied where request.operation.isOwn:
-        // That nothing changed doesn't make the owner less active.
+      case .rejected where request.operation.isOwn, .alreadyApplied:
+        // That nothing changed doesn't make the session less active: each request of its owner counts, and each change that
+        // gets a 2xx, one that is repeated, too.
         return store.submit(touching(request), for: request.caller.tenant) { [self] _ in
           request.responder.respond(answer(outcome, of: command, to: request))
         }

@@ -174,9 +174,9 @@ extension Command {
     }
   }
 
-  /// Whether this is the request that led to the current version, sent again.
+  /// Whether this is the request that led to the current version, sent again. One with an idempotency key is told by that.
   fileprivate func repeatsLastRequest(of session: Session) -> Bool {
-    guard let request, session.lastRequest == request.fingerprint else { return false }
+    guard let request, request.key == nil, session.lastRequest == request.fingerprint else { return false }
     switch action {
     case .replace(_, upsert: true) where session.version == 1:
       // It began this life: no version was checked then, so none can tell the two apart now.

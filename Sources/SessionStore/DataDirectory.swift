@@ -24,7 +24,8 @@ public struct DataDirectory: Sendable {
       throw .directory("the data directory \(path) can't be used: \(error)")
     }
     throw .directory(
-      "another sessiond serves the data directory \(path); stop it or choose another one with --data-dir")
+      "another sessiond, or a sessionctl that writes, has the data directory \(path); stop it or choose another one with --data-dir"
+    )
   }
 
   /// Throws when the log is gone although there are projections that were folded from one. A new log in its place would be

@@ -235,6 +235,8 @@ public final class SessionStore: Sendable {
 
   private func write(from checkpoints: [TenantID: Checkpoint]) {
     var cycle = makeCycle(over: log, from: checkpoints)
+    // Before the first wait, so that no figure falls to zero by a restart.
+    statistics.setCensus(cycle.census)
     var nextCensus: UInt64 = 0
     while let batch = queue.takeAll(waitingMilliseconds: 1000) {
       if monotonicNanoseconds() >= nextCensus {

@@ -16,7 +16,8 @@ struct RebuildCommand: ControlCommand {
     folded over them, are compared with the new ones, and removed.
 
     examples:
-      systemctl stop sessiond && sessionctl --data-dir /var/lib/sessiond rebuild && systemctl start sessiond
+      systemctl stop sessiond.socket sessiond-admin.socket sessiond
+      sessionctl --data-dir /var/lib/sessiond rebuild; systemctl start sessiond
 
     exit status: 1 when the log is damaged, and nothing was changed; or the old projections differed or could not be
                  read, and new ones stand in their place

@@ -22,8 +22,8 @@ struct RestoreCommand: ControlCommand {
     A backup holds what was erased after it was made. Restored without --erasures, that is there again.
 
     examples:
-      sessionctl --data-dir /var/lib/sessiond restore /backup/sessiond-2026-03-01
-      sessionctl --data-dir /var/lib/sessiond restore /backup/sessiond-2026-03-01 --erasures /ledger/erased.ndjson
+      sessionctl --data-dir /srv/restored restore /backup/sessiond-2026-03-01
+      sessionctl --data-dir /srv/restored restore /backup/sessiond-2026-03-01 --erasures /ledger/erased.ndjson
 
     exit status: 1 when the backup is damaged; then nothing was restored
 
@@ -41,7 +41,13 @@ struct RestoreCommand: ControlCommand {
   }
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
-    let ledger = try ledger.map { try ErasureLedger.read($0) }
+    let ledger = try ledger.map { path in
+      let erasures = try ErasureLedger.read(path)
+      if erasures.isEmpty {
+        complain("\(printable(path)) tells of no erasure: what was erased since the backup comes back")
+      }
+      return erasures
+    }
     let marks = try Backup.marks(of: path)
     let restore = try Restore(path, into: directory)
     let report = try GuardedVerification(directory: DataDirectory(path)).run()

@@ -79,7 +79,8 @@ struct CommandLineOptions: Equatable {
     sessiond: an event-sourced session context store
 
     usage: sessiond [--config FILE] [--listen ADDR]… [--admin-listen ADDR]… [--data-dir DIR] [--auth none|tokens]
-           sessiond --check-config | --version | --help
+           sessiond --check-config [the same]
+           sessiond --version | --help
 
       --config FILE         settings in JSON5; without one the defaults count
       --listen ADDR         where to serve the API; may be repeated; default the sockets that systemd passes, or

@@ -24,8 +24,11 @@ enum ServiceEnvironment {
       case "SESSIOND_ADMIN_LISTEN": options.adminListen = list
       case "SESSIOND_DATA_DIR": options.dataDirectory = value
       case "SESSIOND_AUTH": options.authentication = value
-      // Kubernetes tells every container of a service named sessiond of it: SESSIOND_SERVICE_HOST, SESSIOND_PORT.
-      case _ where name.hasPrefix("SESSIOND_SERVICE_") || name.hasPrefix("SESSIOND_PORT"): break
+      // Kubernetes tells every container of the services beside it, by their names: of sessiond-metrics, say, with
+      // SESSIOND_METRICS_SERVICE_HOST, SESSIOND_METRICS_SERVICE_PORT_HTTP, SESSIOND_METRICS_PORT and
+      // SESSIOND_METRICS_PORT_8081_TCP.
+      case _ where ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].contains { name.hasSuffix($0) }: break
+      case _ where ["_SERVICE_PORT_", "_PORT_"].contains { name.contains($0) }: break
       default: throw SettingsError("\(name): there is no such variable; see sessiond --help")
       }
     }

@@ -143,7 +143,8 @@ extension Settings {
     let audiences = try section.texts("audiences")
     let tenants = try section.texts("tenants")
     if let wrong = tenants?.first(where: { $0 != "*" && TenantID($0) == nil }) {
-      throw section.error("tenants", "\(wrong) is not a tenant's name")
+      throw section.error(
+        "tenants", "\(wrong) is not a tenant's name: 3 to 16 lower-case letters and digits, a letter first")
     }
     for (name, texts) in [("audiences", audiences), ("tenants", tenants)] {
       guard let texts else { continue }

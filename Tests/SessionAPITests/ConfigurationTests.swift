@@ -95,6 +95,10 @@ import TestSupport
       ("PATCH", "/me/context", "{}", ["Content-Type": "text/plain"], 415),
       ("DELETE", "/me/context/attributes/none", "", [:], 404),
       ("POST", "/me/context/attributes", #"{"key":"a","value":1}"#, ["Idempotency-Key": "k"], 201),
+      ("GET", "/me/context", "", ["If-Match": "\"9\""], 412), ("GET", "/me/context", "", ["If-Match": "9"], 400),
+      // On the other side a change that is repeated, since that gets a 2xx.
+      ("PUT", "/context/s1?upsert=true", "{}", [:], 204),
+      ("POST", "/context/s1/attributes", #"{"key":"a","value":1}"#, ["Idempotency-Key": "k"], 204),
     ] as [(String, String, String, [String: String], Int)])
   func refusalsAreActivity(
     _ method: String, _ path: String, _ body: String, _ fields: [String: String], _ status: Int
@@ -109,6 +113,16 @@ import TestSupport
       #expect(answer.status == status, "\(answer)")
     }
     #expect(test.send("GET", "/context/s1").status == 200)
+  }
+
+  @Test("a change that is refused to the other side is no activity")
+  func refusalsToOthers() throws {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", "{}").status == 204)
+    test.clock.advance(microseconds: 1_800_000_000)
+    #expect(test.send("PATCH", "/context/s1", #"{"metadata":{"version":7}}"#).status == 409)
+    test.clock.advance(microseconds: 1_800_000_000)
+    #expect(test.send("GET", "/context/s1").status == 404)
   }
 
   @Test("no cache keeps an own document, since one target stands for everybody's session")

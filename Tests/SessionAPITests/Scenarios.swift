@@ -160,7 +160,7 @@ struct Scenario: Sendable, CustomStringConvertible {
         Step("DELETE", "/context/s1", "", ["Idempotency-Key": "k2"], is: 204, "", ["ETag": "\"5\""]),
         Step(
           "DELETE", "/context/s1", "", ["Idempotency-Key": String(repeating: "k", count: 65)], is: 400,
-          invalid("Idempotency-Key: must be 1 to 64 bytes", session: nil)),
+          invalid("Idempotency-Key: must be 1 to 64 bytes, none of them a control character", session: nil)),
       ]),
     Scenario(
       description: "bodies that can't be meant",

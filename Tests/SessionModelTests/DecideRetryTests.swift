@@ -96,6 +96,19 @@ import TestSupport
       given.when(action, ifMatch: .oneOf([8, 2]), fingerprint: Given.fingerprint(2)) == .alreadyApplied(version: 3))
   }
 
+  @Test("one with a key of its own is another request, whatever else it has in common with the last")
+  func otherKey() {
+    let given = Given.started(euro).and(.patched)
+    let (print, key) = (Given.fingerprint(1), Fingerprint(low: 7, high: 7))
+    #expect(
+      given.when(.patch(dollar), naming: 1, fingerprint: print, key: key)
+        == .reject(.versionConflict(sent: 1, current: 2)))
+    let begun = Given.started(euro)
+    #expect(
+      begun.when(.replace(SessionContext(), upsert: true), fingerprint: Given.fingerprint(0), key: key)
+        == .reject(.versionRequired))
+  }
+
   @Test("touches in between don't hide the request that led to the current version")
   func lastRequestAndTouch() {
     let given = Given.started(euro).and(.patched).and(.touched)

@@ -135,7 +135,8 @@ import TestSupport
       let error = #expect(throws: StoreError.self) { try TestStore(folder) }
       #expect(
         error?.description
-          == "another sessiond serves the data directory \(folder.path); stop it or choose another one with --data-dir")
+          == "another sessiond, or a sessionctl that writes, has the data directory \(folder.path); stop it or choose another one with --data-dir"
+      )
       test.send(.begin("s1"))
     }
     #expect(try TestStore(folder).document("s1") != nil)

@@ -136,7 +136,7 @@ struct NaiveStore {
     }
     guard isLive(session, at: now) else { return begin(command, tenant, session, now) }
     if let rejection = checkCustomer(command, session) { return .rejected(rejection) }
-    if repeats(command, session) { return .alreadyApplied(version: session.version) }
+    if command.request?.key == nil, repeats(command, session) { return .alreadyApplied(version: session.version) }
     if let rejection = checkBelief(command, session) { return .rejected(rejection) }
     return change(command, tenant, session, now)
   }

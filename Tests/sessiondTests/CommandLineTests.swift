@@ -153,6 +153,12 @@ import TestSupport
       #expect(options == expected)
       unsafe setenv("SESSIOND_PORT", "tcp://10.0.0.1:8080", 1)
       unsafe setenv("SESSIOND_SERVICE_HOST", "10.0.0.1", 1)
+      // Of a service beside it, sessiond-metrics.
+      unsafe setenv("SESSIOND_METRICS_SERVICE_HOST", "10.0.0.2", 1)
+      unsafe setenv("SESSIOND_METRICS_SERVICE_PORT", "8081", 1)
+      unsafe setenv("SESSIOND_METRICS_SERVICE_PORT_HTTP", "8081", 1)
+      unsafe setenv("SESSIOND_METRICS_PORT", "tcp://10.0.0.2:8081", 1)
+      unsafe setenv("SESSIOND_METRICS_PORT_8081_TCP_ADDR", "10.0.0.2", 1)
       unsafe setenv("SESSIOND_DATA_DIR", "", 1)
       expected.dataDirectory = nil
       #expect(try ServiceEnvironment.options() == expected)

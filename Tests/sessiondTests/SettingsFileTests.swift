@@ -187,7 +187,7 @@ import Tokens
     ),
     (
       "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['ACME'] }] }",
-      "issuers[0].tenants: ACME is not a tenant's name"
+      "issuers[0].tenants: ACME is not a tenant's name: 3 to 16 lower-case letters and digits, a letter first"
     ),
     (
       "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['*'], leewaySeconds: 61 }] }",
