@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// A connection of the library, as its exchange needs it.
 @safe final class Connection: @unchecked Sendable {
-  // Sendable although it has mutable parts: all of them but `pending` are touched on the connection's worker only, and
-  // `pending` is handed over like the parts of the exchange. None is touched while it is being changed, so that the
+  // Sendable although it has mutable parts: all of them but `pending` and `continuation` are touched on the connection's
+  // worker only, and these are handed over like the parts of the exchange. None is touched while it is being changed, so that the
   // runtime needn't look for that at each access.
 
   /// How far the library is with the request.
@@ -31,6 +31,8 @@ internal import Synchronization
   @safe @exclusivity(unchecked) private var stage = Stage.header
   /// The answer that came while the request was suspended.
   @safe @exclusivity(unchecked) private var pending: HTTPResponse?
+  /// What a suspended request goes on with.
+  @safe @exclusivity(unchecked) private var continuation: (@Sendable () -> Void)?
   /// The target in the library's buffer: valid until the handler was first called.
   @exclusivity(unchecked) private var uri: UnsafePointer<CChar>?
   /// Whether bytes of a refused request may be left unread.
@@ -81,8 +83,11 @@ internal import Synchronization
       }
       dispatch(exchange)
     case .dispatched:
-      // Resumed: the answer is there.
-      if let response = pending {
+      // Resumed: the answer is there, or somebody who has it.
+      if let body = continuation {
+        continuation = nil
+        handle(exchange, body)
+      } else if let response = pending {
         pending = nil
         queue(exchange, response)
       }
@@ -142,7 +147,11 @@ internal import Synchronization
     stage = .dispatched
     enter(.handling, exchange)
     exchange.state.store(.handling, ordering: .relaxed)
-    core.handler.handle(exchange)
+    handle(exchange) { core.handler.handle(exchange) }
+  }
+
+  private func handle(_ exchange: HTTPExchange, _ body: () -> Void) {
+    body()
     guard exchange.state.load(ordering: .acquiring) == .handling else { return }
     core.log("the handler of \(exchange.methodName) neither answered nor suspended; answered 500")
     exchange.respond(.error(500, "the request was not answered"))
@@ -154,6 +163,7 @@ internal import Synchronization
     stage = .header
     unsafe uri = nil
     pending = nil
+    continuation = nil
     // After an abandoned request there is no next one, and the handler's answer may still come.
     if exchange.state.load(ordering: .relaxed) != .abandoned {
       exchange.state.store(.receiving, ordering: .relaxed)
@@ -263,6 +273,12 @@ internal import Synchronization
   /// Puts a suspended connection back into its worker's loop, to send `response`.
   func resume(with response: HTTPResponse) {
     pending = response
+    resume(countedIn: core.counters.suspendedRequests)
+  }
+
+  /// Puts a suspended connection back into its worker's loop, where `body` goes on with it.
+  func resume(with body: @escaping @Sendable () -> Void) {
+    continuation = body
     resume(countedIn: core.counters.suspendedRequests)
   }
 

@@ -121,6 +121,19 @@ internal import Synchronization
     return true
   }
 
+  /// Has a suspended request go on: its worker calls `body` as it called the handler, to answer or to suspend once more.
+  ///
+  /// From any thread, once after `suspend`; `body` is called at once where there's no connection. When the server stopped and
+  /// answered in the meantime, the call has no effect.
+  public func resume(_ body: @escaping @Sendable () -> Void) {
+    let claim = state.compareExchange(expected: .suspended, desired: .handling, ordering: .acquiringAndReleasing)
+    guard claim.exchanged else {
+      precondition(claim.original == .abandoned, Self.misuse)
+      return
+    }
+    if let connection { connection.resume(with: body) } else { body() }
+  }
+
   /// Answers the request: exactly once.
   ///
   /// After `suspend` from any thread; without, on the thread that called the handler and before it returns.
@@ -152,7 +165,7 @@ internal import Synchronization
     }
   }
 
-  static let misuse = "an exchange is suspended at most once and answered exactly once"
+  static let misuse = "an exchange is suspended, then resumed or answered, and answered exactly once"
 }
 
 /// What stands in for a connection in an exchange in process.

@@ -71,15 +71,20 @@ public final class HTTPServer: Sendable {
   /// From now on each answer ends its connection, and connections between requests are closed. After
   /// `drainTimeoutSeconds` suspended requests are answered 503, and a `respond` that comes later has no effect.
   /// Streams are asked at once, so that those without an end of their own can end; the others have the same time.
+  ///
+  /// - Parameter beforeAbandoning: is called when that time is over and requests are still suspended: for the handler to
+  ///   refuse what it hasn't begun, so that nothing is done later which a client was told is not.
   @discardableResult
-  public func drainAndStop() -> DrainReport {
+  public func drainAndStop(beforeAbandoning: () -> Void = {}) -> DrainReport {
     precondition(!isStopped.exchange(true, ordering: .relaxed), "a server is stopped once")
     // 1. Each answer ends its connection, and the front thread ends the idle ones.
     core.isDraining.store(true, ordering: .sequentiallyConsistent)
     // 2. No further connections: from here on the table empties for good.
     front.stopListening()
     core.streams.wakeAll()
-    _ = core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000))
+    if !core.connections.waitUntilEmpty(milliseconds: Int(core.configuration.drainTimeoutSeconds * 1000)) {
+      beforeAbandoning()
+    }
     // 3. Nothing is suspended any more, and nobody still resumes what was.
     abandonTheRest()
     front.stop()

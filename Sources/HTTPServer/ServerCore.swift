@@ -36,7 +36,10 @@ final class ServerCore: Sendable {
       guard claim.exchanged else { continue }
       counters.abandonedRequests.add(1, ordering: .relaxed)
       exchange.connection?.resume(
-        with: .error(503, "the server is stopping; try again", fields: [.init(.retryAfter, "1")]).closing())
+        with: .error(
+          503, "the server is stopping, and what was asked for may be done or not; try again",
+          fields: [.init(.retryAfter, "1")]
+        ).closing())
     }
     streams.wakeAll()
   }

@@ -66,6 +66,27 @@ public enum Files {
     return status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// What tells a file from all others of a running system, whatever its name.
+  public struct Identity: Equatable, Sendable {
+    private let device: dev_t
+    private let inode: ino_t
+
+    fileprivate init(_ status: stat) {
+      device = status.st_dev
+      inode = status.st_ino
+    }
+  }
+
+  /// The file that stands at `path`, nil when there is none. Throws when that can't be told.
+  public static func identity(_ path: String) throws(SystemError) -> Identity? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else {
+      guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
+      return nil
+    }
+    return Identity(status)
+  }
+
   /// Whether anything stands at `path`. Throws when that can't be told, as in a folder that one may not look into, or
   /// on a disk that fails: whoever takes that for no may begin anew over what is there.
   public static func exists(_ path: String) throws(SystemError) -> Bool {

@@ -16,13 +16,15 @@ public final class Overlay: Sendable {
     var activeSince: UInt64 = 0
     var flushingSince: UInt64 = 0
     var isClosed = false
-    /// The position up to which readers find each tenant's events folded in.
-    var shown: [TenantID: UInt64] = [:]
+    /// The event up to which readers find each tenant's log folded in.
+    var shown: [TenantID: LogTail] = [:]
   }
 
   private let state = Monitor(State())
   // Lets readers pass without the lock while everything is flushed, which is most of the time for most services.
   private let isOccupied = Atomic<Bool>(false)
+  // The latest time of any event, in microseconds, which lets readers pass without the lock where the clock goes right.
+  private let latestMicroseconds = Atomic<Int64>(.min)
   private let maximumBytes: Int
 
   /// An overlay that takes about `maximumBytes` before the writer has to wait.
@@ -53,20 +55,30 @@ public final class Overlay: Sendable {
     state.signal { state in
       if state.active.isEmpty { state.activeSince = monotonicNanoseconds() }
       state.active.merge(publication)
-      Self.show(publication.checkpoints, in: &state)
+      show(publication.checkpoints, in: &state)
       isOccupied.store(true, ordering: .sequentiallyConsistent)
     }
   }
 
   /// How far the events of `tenant`'s log can be seen in snapshots; 0 when none can. The log itself is ahead of that between
   /// a commit and its publication.
-  public func shownPosition(of tenant: TenantID) -> UInt64 { state.withLock { $0.shown[tenant] ?? 0 } }
+  public func shownPosition(of tenant: TenantID) -> UInt64 { state.withLock { $0.shown[tenant]?.position ?? 0 } }
+
+  /// The time at which a reader has to look at `tenant`'s sessions: `now`, or the time of its last event where the clock has
+  /// gone back behind that, since events are decided on at no earlier one.
+  public func time(of tenant: TenantID, _ now: Instant) -> Instant {
+    guard now.microseconds < latestMicroseconds.load(ordering: .relaxed) else { return now }
+    return state.withLock { state in state.shown[tenant].map { max(now, $0.recordedAt) } ?? now }
+  }
 
   /// Takes in how far the projections were when they were opened.
-  public func show(_ checkpoints: [TenantID: Checkpoint]) { state.withLock { Self.show(checkpoints, in: &$0) } }
+  public func show(_ checkpoints: [TenantID: Checkpoint]) { state.withLock { show(checkpoints, in: &$0) } }
 
-  private static func show(_ checkpoints: [TenantID: Checkpoint], in state: inout State) {
-    for (tenant, checkpoint) in checkpoints { state.shown[tenant] = checkpoint.tail.position }
+  private func show(_ checkpoints: [TenantID: Checkpoint], in state: inout State) {
+    for (tenant, checkpoint) in checkpoints {
+      state.shown[tenant] = checkpoint.tail
+      latestMicroseconds.max(checkpoint.tail.recordedAt.microseconds, ordering: .relaxed)
+    }
   }
 
   /// Has the next flush move the entries of those sessions in the index of activity to where they are due again. Nothing

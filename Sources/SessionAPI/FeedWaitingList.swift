@@ -64,8 +64,7 @@ final class FeedWaitingList: Sendable {
 
   /// Wakes feeds until `close`: the work of one thread.
   func wakeFeeds() {
-    while let waiting = take() {
-      let seen = commits
+    while let (waiting, seen) = take() {
       let (woken, kept, next) = sort(waiting, now: monotonicNanoseconds())
       state.withLock { state in
         // Those who wait longest stay in front.
@@ -80,13 +79,15 @@ final class FeedWaitingList: Sendable {
     }
   }
 
-  /// Waits for feeds that wait, and takes all of them; nil when the list is closed.
-  private func take() -> [Entry]? {
-    state.wait { state -> [Entry]?? in
+  /// Waits for feeds that wait, and takes all of them with the count of commits; nil when the list is closed.
+  private func take() -> (entries: [Entry], seen: UInt64)? {
+    state.wait { state -> (entries: [Entry], seen: UInt64)?? in
       if state.isClosed { return .some(nil) }
       guard !state.entries.isEmpty else { return nil }
       defer { state.entries = [] }
-      return state.entries
+      // Whoever is added from here on advances the count behind this one, as long as nobody knows when the next look is.
+      state.nextLook = .max
+      return (state.entries, commits)
     }
   }
 

@@ -38,18 +38,31 @@ extension SessionAPI {
 
   /// Answers a question about the past, from the log.
   func audit(_ request: AuditRequest) {
-    do throws(AuditProblem) {
+    respond(to: request) { () throws(AuditProblem) in
       switch request.operation {
-      case .getPastContext: request.responder.respond(try pastDocument(request))
-      case .listContextEvents: request.responder.respond(try history(request))
-      case .compareContext: request.responder.respond(try difference(request))
-      case .listContexts: request.responder.respond(try contexts(request))
-      default: request.responder.respond(try feed(request))
+      case .getPastContext:
+        let moment = try pastMoment(request)
+        if !store.settle(moment) {
+          waitForPast(request, moment)
+          return nil
+        }
+        return try pastDocument(request, at: moment)
+      case .listContextEvents: return try history(request)
+      case .compareContext: return try difference(request)
+      case .listContexts: return try contexts(request)
+      default: return try feed(request)
       }
+    }
+  }
+
+  /// Answers with what `answer` comes to, a refusal too; nil when it is answered by another.
+  private func respond(to request: AuditRequest, _ answer: () throws(AuditProblem) -> HTTPResponse?) {
+    do throws(AuditProblem) {
+      if let response = try answer() { request.responder.respond(response) }
     } catch {
       switch error {
       case .request(let problem): request.responder.respond(AnswerFactory.answer(problem))
-      case .store(let error): request.responder.respond(answer(error))
+      case .store(let error): request.responder.respond(self.answer(error))
       case .notFound(let session): request.responder.respond(AnswerFactory.notFound(session))
       case .versionNotFound(let session, let version):
         request.responder.respond(
@@ -58,9 +71,19 @@ extension SessionAPI {
     }
   }
 
-  /// `GET /context/{sessionId}?version=` or `?asOf=`: the document as it was then.
-  private func pastDocument(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
-    let moment = try Self.parse { () throws(RequestTarget.Problem) in
+  /// Answers when the commit that may be of that time has ended. Not on the worker, whose other connections would wait, too.
+  private func waitForPast(_ request: AuditRequest, _ moment: Moment) {
+    guard request.exchange.suspend() else { return request.responder.respond(AnswerFactory.restarting) }
+    store.whenWritten(moment) { [self] in
+      request.exchange.resume { [self] in
+        respond(to: request) { () throws(AuditProblem) in try pastDocument(request, at: moment) }
+      }
+    }
+  }
+
+  /// What `version=` or `asOf=` asks for.
+  private func pastMoment(_ request: AuditRequest) throws(AuditProblem) -> Moment {
+    try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
       let version = try query.number(.version, in: 1...UInt32.max)
       let time = try query.instant(.asOf)
@@ -71,6 +94,10 @@ extension SessionAPI {
       default: throw .invalid("version: name either a version or a time (asOf), not both")
       }
     }
+  }
+
+  /// `GET /context/{sessionId}?version=` or `?asOf=`: the document as it was then.
+  private func pastDocument(_ request: AuditRequest, at moment: Moment) throws(AuditProblem) -> HTTPResponse {
     let past = try look { () throws(StoreError) in
       try store.session(request.session, of: request.tenant, at: moment)
     }

@@ -39,6 +39,15 @@ final class CommandQueue: Sendable {
     return taken ?? []
   }
 
+  /// Refuses further commands, and hands over those that wait, which nobody else takes then.
+  func closeAndTakeAll() -> [PendingCommand] {
+    state.signal { state in
+      state.isClosed = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+  }
+
   /// Refuses further commands; those that wait are still taken.
   func close() {
     state.signal { $0.isClosed = true }

@@ -12,6 +12,8 @@ public struct DataDirectory: Sendable {
 
   /// The environment of the log.
   public var log: String { path + "/log" }
+  /// The file that holds the log.
+  var logFile: String { log + "/data.mdb" }
   /// The environment of the projections.
   public var projections: String { path + "/projections" }
 
@@ -31,7 +33,7 @@ public struct DataDirectory: Sendable {
   /// Throws when the log is gone although there are projections that were folded from one. A new log in its place would be
   /// an empty store, to which the only witness of the old one wouldn't fit.
   func refuseLostLog() throws(StoreError) {
-    guard try !Self.holds(log + "/data.mdb"), try Self.holds(projections + "/data.mdb") else { return }
+    guard try !Self.holds(logFile), try Self.holds(projections + "/data.mdb") else { return }
     throw .directory(
       "the log \(log) is missing, but projections of a store are there: mount or restore it (sessionctl restore), or "
         + "remove the folder projections/ to begin a new store")
@@ -69,7 +71,7 @@ public struct DataDirectory: Sendable {
   /// Claims the folder of a store for this process, and clears it of leftovers. Throws when there is none, or a daemon serves
   /// it.
   func claimStore() throws(StoreError) -> FileLock {
-    guard try Self.holds(log + "/data.mdb") else {
+    guard try Self.holds(logFile) else {
       throw .directory("there is no store in \(path); name the daemon's data directory with --data-dir")
     }
     let lock = try claim()

@@ -10,6 +10,8 @@ final class RecordingClock: Sendable {
     var batch: Instant?
     /// The earliest time that a batch may begin at.
     var earliest = Instant(microseconds: .min)
+    /// To be called when that batch has ended.
+    var waiting: [@Sendable () -> Void] = []
   }
   private let state = Monitor(State())
 
@@ -17,7 +19,7 @@ final class RecordingClock: Sendable {
 
   /// Begins a batch, or begins it once more. Returns its time: `now`, or later when that is settled.
   func beginBatch(_ now: Instant) -> Instant {
-    state.signal { state in
+    state.withLock { state in
       let time = max(now, state.earliest)
       state.batch = time
       return time
@@ -26,15 +28,34 @@ final class RecordingClock: Sendable {
 
   /// Ends the batch that `write` begins and writes, when all of its events can be read or none is there.
   func endBatch<Result, Failure: Error>(after write: () throws(Failure) -> Result) throws(Failure) -> Result {
-    defer { state.signal { $0.batch = nil } }
+    defer {
+      let waiting = state.withLock { state in
+        state.batch = nil
+        defer { state.waiting = [] }
+        return state.waiting
+      }
+      for body in waiting { body() }
+    }
     return try write()
   }
 
-  /// Closes the past up to `time`, which must have come. Waits for the end of a batch that began then or before.
-  func settle(_ time: Instant) {
+  /// Closes the past up to `time`, which must have come. Returns whether it is written: not while a batch is that began then
+  /// or before.
+  func settle(_ time: Instant) -> Bool {
     state.withLock { state in
       state.earliest = max(state.earliest, Instant(microseconds: time.microseconds + 1))
+      return state.batch.map { $0 > time } ?? true
     }
-    state.wait { state in state.batch.map { $0 > time } ?? true ? () : nil }
+  }
+
+  /// Calls `body` when all up to the settled `time` is written: at once, or on the writer's thread after its batch. It must not
+  /// block.
+  func whenWritten(_ time: Instant, _ body: @escaping @Sendable () -> Void) {
+    let isWritten = state.withLock { state in
+      guard let batch = state.batch, batch <= time else { return true }
+      state.waiting.append(body)
+      return false
+    }
+    if isWritten { body() }
   }
 }

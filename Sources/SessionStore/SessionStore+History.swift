@@ -17,14 +17,26 @@ extension SessionStore {
   /// Whether a time has come, so that it can be asked what was then.
   public func hasCome(_ time: Instant) -> Bool { time <= now() }
 
+  /// Closes the past up to `moment`, if that is a time: no event is recorded at it any more. Returns whether all of it is
+  /// written; otherwise a commit is under way that may be of that time, for which ``whenWritten(_:_:)`` waits.
+  public func settle(_ moment: Moment) -> Bool {
+    guard case .time(let time) = moment else { return true }
+    return recordingClock.settle(min(time, now()))
+  }
+
+  /// Calls `body` once when all up to `moment`, which was settled, is written: at once or on the writer's thread. It must not
+  /// block.
+  public func whenWritten(_ moment: Moment, _ body: @escaping @Sendable () -> Void) {
+    guard case .time(let time) = moment else { return body() }
+    recordingClock.whenWritten(min(time, now()), body)
+  }
+
   /// A session as it was at `moment`; nil when it had not begun, had ended, or its time had run out then.
   ///
-  /// About a time that has come the answer stays the same, whatever is written later: it waits for a commit that is under
-  /// way and may be of that time, and none after it is.
+  /// About a time that was settled and is written the answer stays the same, whatever is written later.
   public func session(
     _ id: SessionID, of tenant: AuthorizedTenant, at moment: Moment
   ) throws(StoreError) -> PastSession? {
-    if case .time(let time) = moment { recordingClock.settle(min(time, now())) }
     do {
       guard let last = try lastPosition(id, of: tenant) else { return nil }
       guard let (past, wentOn) = try History(log: log, tenant: tenant.id).session(last: last, at: moment) else {
@@ -106,7 +118,7 @@ extension SessionStore {
       for id in ids.prefix(limit) {
         looked += 1
         guard let state = try snapshots.session(SessionKey(tenant.id, id)) else { continue }
-        let isLive = state.isLive(at: now(), timeToLive: configuration.rules.timeToLive)
+        let isLive = state.isLive(at: overlay.time(of: tenant.id, now()), timeToLive: configuration.rules.timeToLive)
         guard body(CustomerSession(id: id, session: state, isLive: isLive)) else { break }
       }
       return looked < ids.count ? ids[looked - 1] : nil

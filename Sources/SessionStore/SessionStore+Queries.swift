@@ -22,7 +22,7 @@ extension SessionStore {
   ) throws(StoreError) -> Document? {
     do throws(ProjectionsError) {
       return try snapshots.withSnapshot(SessionKey(tenant.id, session)) { view throws(DamagedRecord) in
-        let now = self.now()
+        let now = overlay.time(of: tenant.id, self.now())
         let timeToLive = configuration.rules.timeToLive
         guard let view, view.isLive(at: now, timeToLive: timeToLive) else { return nil }
         let isTouchDue = view.isTouchDue(at: now, timeToLive: timeToLive)

@@ -83,6 +83,9 @@ public final class SessionStore: Sendable {
   private let isFailed = Atomic<Bool>(false)
   private let maintenance = Monitor(false)
   let disk: DiskReserve
+  private let directory: DataDirectory
+  /// The file that the log was opened as.
+  private let logFile: Files.Identity?
   private let maximumSessions: Atomic<UInt64>
   private let lock: FileLock
   /// Counts of what the store has done, for metrics.
@@ -109,13 +112,14 @@ public final class SessionStore: Sendable {
     directory: DataDirectory, configuration: Configuration, observer: Observer,
     now: @escaping @Sendable () -> Instant, start: (SessionStore, [TenantID: Checkpoint]) -> Void
   ) throws(StoreError) {
+    self.directory = directory
     self.configuration = configuration
     self.observer = observer
     self.now = now
     lock = try directory.claim()
     try directory.refuseLostLog()
     try directory.removeLeftovers()
-    disk = DiskReserve(path: directory.path, reserveBytes: configuration.diskReserveBytes)
+    disk = DiskReserve(paths: [directory.log, directory.projections], reserveBytes: configuration.diskReserveBytes)
     maximumSessions = Atomic(configuration.rules.maximumSessions)
     queue = CommandQueue(capacity: configuration.queueCapacity)
     let recovered: Recovered
@@ -123,6 +127,7 @@ public final class SessionStore: Sendable {
     options.checkedLeafBytes = Self.checkedLeafBytes
     do {
       log = try EventLog(path: directory.log, options: options)
+      logFile = try Files.identity(directory.logFile)
       recovered = try Self.recover(directory, log, options, overlayBytes: configuration.overlayBytes, observer)
     } catch {
       throw StoreError(error)
@@ -205,6 +210,11 @@ public final class SessionStore: Sendable {
     let salt = salts.withLock { $0.next(Frame.saltByteCount) }
     let pending = PendingCommand(tenant: tenant, task: task, salt: salt, completion: completion)
     if !queue.offer(pending) { completion(.overloaded) }
+  }
+
+  /// Refuses the commands that wait for the writer, and all further ones; the batch under way is finished.
+  public func refuseWaiting() {
+    for pending in queue.closeAndTakeAll() { pending.completion(.failed(.closed)) }
   }
 
   /// Stops: finishes the commands that wait, flushes the projections, ends the threads. Commands after it are refused.
@@ -332,7 +342,9 @@ public final class SessionStore: Sendable {
     repeat {
       let started = monotonicNanoseconds()
       if let step = clock.step(wall: now(), nanoseconds: started) { observer.notice(step) }
+      let isTrusted = clock.isTrusted(nanoseconds: started)
       if started >= nextLook {
+        lookForLog()
         lookAtDisk()
         nextLook = started + 1_000_000_000
       }
@@ -342,7 +354,7 @@ public final class SessionStore: Sendable {
       }
       // Right after the start, too: sessions may have come due while nothing ran. When there is more to do it goes on.
       let interval = configuration.sweepIntervalMilliseconds
-      let isDone = interval == 0 || sweeper.run(milliseconds: 1000)
+      let isDone = interval == 0 || !isTrusted || sweeper.run(milliseconds: 1000)
       pause = isDone ? (interval == 0 ? 1000 : interval) : 0
     } while rest(pause)
   }
@@ -354,6 +366,18 @@ public final class SessionStore: Sendable {
     } catch {
       observer.notice("\(StoreError(error))")
     }
+  }
+
+  /// Fails when the log's file isn't there any more, or is another one: what is committed would be lost with the process.
+  private func lookForLog() {
+    do throws(SystemError) {
+      guard try Files.identity(directory.logFile) != logFile else { return }
+    } catch {
+      // The next look may tell.
+      return
+    }
+    fail(
+      .directory("\(directory.logFile) was removed or replaced while it was in use; put it back, or restore a backup"))
   }
 
   private func lookAtDisk() {

@@ -37,7 +37,7 @@ public final class StoreReader: Sendable {
     checksPages: Bool = true
   ) throws(StoreError) {
     self.directory = directory
-    guard try DataDirectory.holds(directory.log + "/data.mdb") else {
+    guard try DataDirectory.holds(directory.logFile) else {
       throw .directory("there is no store in \(directory.path); name the daemon's data directory with --data-dir")
     }
     var options = options

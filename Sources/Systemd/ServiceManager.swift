@@ -51,12 +51,14 @@ public enum ServiceManager {
     public let name: String
   }
 
-  /// The sockets that the manager has passed to this process (sd_listen_fds(3)). Throws nothing: none is an answer.
-  public static func inheritedSockets() -> [InheritedSocket] {
+  /// The sockets that the manager has passed to this process (sd_listen_fds(3)); nil when what the environment says of them
+  /// doesn't fit the descriptors that are there.
+  public static func inheritedSockets() -> [InheritedSocket]? {
     var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     // sd_listen_fds_with_names(3): as many names as descriptors, which begin at 3; the array and its texts are ours to
     // free. It sets FD_CLOEXEC on each.
     let count = unsafe sd_listen_fds_with_names(0, &names)
+    guard count >= 0 else { return nil }
     guard count > 0, let names = unsafe names else { return [] }
     defer { unsafe free(names) }
     return (0..<Int(count)).map { index in

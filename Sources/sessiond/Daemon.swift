@@ -41,11 +41,27 @@ struct Daemon {
     Process.raiseFileLimit()
     // What has been started is stopped in the opposite order, however far the start came.
     var started: [() -> Void] = []
-    defer { for stop in started.reversed() { stop() } }
+    let status = serve(&started)
+    for stop in started.reversed() { stop() }
+    // The last commits and flushes may fail, too.
+    guard status == .stopped, let error = failure else { return status }
+    log(.error, "the store has failed while it stopped; the next start recovers it: \(error)")
+    return .failed
+  }
+
+  /// How the store has failed since that was last looked for.
+  private var failure: StoreError? {
+    events.withLock { events in
+      for case .storeFailed(let error) in events { return error }
+      return nil
+    }
+  }
+
+  private func serve(_ started: inout [() -> Void]) -> ExitStatus {
     do {
       ServiceManager.notify(.status("starting"))
       let authorizer = try makeAuthorizer()
-      let inherited = Inheritance()
+      let inherited = try Inheritance()
       let listeners = try settings.listeners(besides: inherited)
       let parts = Parts()
       if let verifier = authorizer.verifier { parts.verifier.set(verifier) }
@@ -63,7 +79,7 @@ struct Daemon {
         accessLog: { [log] in log($0) }, log: { [log] in log(.error, $0) })
       parts.api.set(api)
       let server = try makeServer(listeners.main, inherited: inherited.main, handler: api)
-      started.append { server.drainAndStop() }
+      started.append { server.drainAndStop(beforeAbandoning: store.refuseWaiting) }
       parts.server.set(server)
       health.reach(.ready)
       for address in server.boundAddresses { log(.info, "listening on \(address)") }

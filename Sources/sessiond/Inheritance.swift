@@ -7,7 +7,11 @@ struct Inheritance {
   let main: [Int32]
   let admin: [Int32]
 
-  init(_ sockets: [ServiceManager.InheritedSocket] = ServiceManager.inheritedSockets()) {
+  /// Takes over those that were passed on. Throws when they can't be.
+  init() throws(SettingsError) {
+    guard let sockets = ServiceManager.inheritedSockets() else {
+      throw SettingsError("LISTEN_FDS: the sockets that it tells of aren't there; look at the socket unit")
+    }
     main = sockets.filter { $0.name != "admin" }.map(\.descriptor)
     admin = sockets.filter { $0.name == "admin" }.map(\.descriptor)
   }

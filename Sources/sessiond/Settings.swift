@@ -91,7 +91,7 @@ extension Settings {
 
   /// Checks what single settings can't: that they go together.
   func check() throws(SettingsError) {
-    let inherited = Inheritance()
+    let inherited = try Inheritance()
     let listeners = try listeners(besides: inherited)
     guard !listeners.main.isEmpty || !inherited.main.isEmpty else {
       throw SettingsError("listen: at least one address is needed")

@@ -40,6 +40,44 @@ import Testing
     }
   }
 
+  @Test("a suspended request goes on with its worker, suspends once more and is answered")
+  func resumed() throws {
+    let server = try TestServer()
+    let clients = try (0..<20).map { _ in try server.client() }
+    for client in clients { client.send("PUT /hold?x HTTP/1.1\r\nHost: a\r\nX-A: b\r\nContent-Length: 1\r\n\r\nx") }
+    #expect(eventually { server.server.statistics.suspendedRequests == 20 })
+    let again = Monitor(0)
+    for exchange in server.handler.held.withLock({ $0 }) {
+      exchange.resume {
+        // What came with the request is there as it was for the handler.
+        #expect(exchange.header("X-A") == "b" && exchange.body == [UInt8(ascii: "x")])
+        #expect(exchange.suspend())
+        onThread {
+          again.withLock { $0 += 1 }
+          exchange.resume { exchange.respond(.json(200, TestHandler.content)) }
+        }
+      }
+    }
+    for client in clients { #expect(client.response()?.status == 200) }
+    #expect(again.withLock { $0 } == 20)
+    #expect(eventually { server.server.statistics.suspendedRequests == 0 })
+    // The connections are as good as before.
+    for client in clients { client.send("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n") }
+    for client in clients { #expect(client.response()?.status == 200) }
+    server.stop()
+  }
+
+  @Test("one that goes on without an answer gets 500")
+  func resumedInVain() throws {
+    let server = try TestServer()
+    let client = try server.client()
+    client.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(eventually { server.server.statistics.suspendedRequests == 1 })
+    for exchange in server.handler.held.withLock({ $0 }) { exchange.resume {} }
+    #expect(client.response()?.status == 500)
+    server.stop()
+  }
+
   @Test("what isn't answered in time gets 503, and a later answer has no effect")
   func abandoned() throws {
     let server = try TestServer { $0.drainTimeoutSeconds = 0.3 }
@@ -57,6 +95,7 @@ import Testing
     }
     for exchange in server.handler.held.withLock({ $0 }) {
       #expect(exchange.body == [UInt8(ascii: "x")])
+      exchange.resume { Issue.record("it is answered already") }
       exchange.respond(.json(200, TestHandler.content))
       exchange.respond(.json(200, TestHandler.content))
     }

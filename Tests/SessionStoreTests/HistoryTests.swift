@@ -16,7 +16,8 @@ import TestSupport
   }
 
   private func past(_ test: TestStore, _ moment: Moment) throws -> PastSession? {
-    try test.store.session(s1, of: tenant.authorized, at: moment)
+    #expect(test.store.settle(moment))
+    return try test.store.session(s1, of: tenant.authorized, at: moment)
   }
 
   /// A store in which s1 had a life with the versions 1 to 5 and has one with 1 and 2; the carts tell which.
@@ -118,47 +119,35 @@ import TestSupport
     #expect(try past(test, .version(2))?.session.modifiedAt.microseconds == Instant.start.microseconds + 1)
   }
 
-  @Test("a time of now is settled once the batch of that time is written, not before")
+  @Test("a time of now is written once the batch of that time is, not before; what was before isn't waited for")
   func batchUnderWay() {
     let clock = RecordingClock()
-    let entered = Monitor(false)
-    let isSettled = Monitor(false)
+    let written = Monitor(0)
     let now = Instant.start
-    let later = Instant(microseconds: now.microseconds + 1)
-    let (time, reader) = clock.endBatch {
-      let time = clock.beginBatch(now)
-      // What was before isn't waited for.
-      clock.settle(Instant(microseconds: now.microseconds - 1))
-      let reader = Thread(name: "reader") {
-        entered.signal { $0 = true }
-        clock.settle(now)
-        isSettled.signal { $0 = true }
-      }
-      entered.wait { $0 ? () : nil }
-      #expect(isSettled.wait(milliseconds: 50) { $0 ? true : nil } == nil)
-      return (time, reader)
+    clock.endBatch {
+      #expect(clock.beginBatch(now) == now)
+      #expect(clock.settle(Instant(microseconds: now.microseconds - 1)))
+      clock.whenWritten(Instant(microseconds: now.microseconds - 1)) { written.withLock { $0 += 1 } }
+      #expect(written.withLock { $0 } == 1)
+      #expect(!clock.settle(now))
+      clock.whenWritten(now) { written.withLock { $0 += 1 } }
+      #expect(written.withLock { $0 } == 1)
     }
-    #expect(time == now)
-    #expect(isSettled.wait(milliseconds: 10_000) { $0 ? true : nil } == true)
-    reader.join()
-    #expect(clock.endBatch { clock.beginBatch(now) } == later)
+    #expect(written.withLock { $0 } == 2)
+    #expect(clock.settle(now))
+    clock.whenWritten(now) { written.withLock { $0 += 1 } }
+    #expect(written.withLock { $0 } == 3)
+    #expect(clock.endBatch { clock.beginBatch(now) } == Instant(microseconds: now.microseconds + 1))
   }
 
   @Test("a batch that begins once more after a time was settled comes after it")
   func batchBeginsAgain() {
     let clock = RecordingClock()
-    let isSettled = Monitor(false)
     clock.endBatch {
       _ = clock.beginBatch(.start)
-      let reader = Thread(name: "reader") {
-        clock.settle(.start)
-        isSettled.signal { $0 = true }
-      }
-      var time = Instant.start
-      // The reader may not have come that far yet.
-      while isSettled.wait(milliseconds: 1, { $0 ? true : nil }) == nil { time = clock.beginBatch(.start) }
-      #expect(time > .start)
-      reader.join()
+      #expect(!clock.settle(.start))
+      #expect(clock.beginBatch(.start) > .start)
+      #expect(clock.settle(.start))
     }
   }
 

@@ -287,11 +287,24 @@ import TestSupport
     wall.microseconds += 250_000
     #expect(
       watch.step(wall: wall, nanoseconds: 1_000_000_000)
-        == "the clock went forward by 3600.2 s: sessions expire earlier by that")
+        == "the clock went forward by 3600.2 s: sessions expire earlier by that; nothing is expired or erased for good by it "
+        + "for five minutes")
     wall = wall.advanced(bySeconds: 1)
     #expect(watch.step(wall: wall, nanoseconds: 2_000_000_000) == nil)
     wall = wall.advanced(bySeconds: -59)
     #expect(watch.step(wall: wall, nanoseconds: 3_000_000_000)?.contains("went back by 60.0 s") == true)
     #expect(watch.step(wall: wall.advanced(bySeconds: 1), nanoseconds: 4_000_000_000) == nil)
+  }
+
+  @Test("a clock that was set forward is trusted when it has stayed there for five minutes, one set back at once")
+  func trust() {
+    var watch = ClockWatch(wall: start, nanoseconds: 0)
+    #expect(watch.isTrusted(nanoseconds: 0))
+    _ = watch.step(wall: start.advanced(bySeconds: -100), nanoseconds: 1_000_000_000)
+    #expect(watch.isTrusted(nanoseconds: 1_000_000_000))
+    _ = watch.step(wall: start.advanced(bySeconds: 100), nanoseconds: 2_000_000_000)
+    #expect(!watch.isTrusted(nanoseconds: 2_000_000_000))
+    #expect(!watch.isTrusted(nanoseconds: 301_999_999_999))
+    #expect(watch.isTrusted(nanoseconds: 302_000_000_000))
   }
 }

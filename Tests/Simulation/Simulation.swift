@@ -515,6 +515,7 @@ final class Simulation {
   }
 
   private func pastAnswer(_ tenant: TenantID, _ id: SessionID, at time: Instant) throws -> PastSession? {
+    try require(open.store.settle(.time(time)), "a commit is under way on the only thread")
     guard doctored == .pastOpen else { return try open.store.session(id, of: tenant.authorized, at: .time(time)) }
     guard let last = try open.store.snapshots.session(SessionKey(tenant, id))?.lastPosition else { return nil }
     guard let (past, wentOn) = try History(log: open.store.log, tenant: tenant).session(last: last, at: .time(time))

@@ -68,18 +68,67 @@ def test_expiry_is_exact_on_read_and_recorded_once(new_daemon):
     assert control(daemon.data, "verify").status == 0
 
 
-def test_expiry_is_exact_to_the_microsecond(new_daemon, tmp_path):
-    """Two seconds after the last activity it is gone, a microsecond before it is there; whether it is flushed or not."""
-    clock = tmp_path / "clock"
+class SetClock:
+    """A clock that stands where it was set."""
 
-    def set_clock(microseconds: int):
-        with clock.open("r+b" if clock.exists() else "wb") as file:
+    def __init__(self, folder: Path):
+        self.file = folder / "clock"
+        self.start = time.time_ns() // 1000
+        self.set(self.start)
+        library = built(Path(__file__).with_name("clock.c"), folder)
+        self.variables = {"LD_PRELOAD": str(library), "CLOCK_FILE": str(self.file)}
+
+    def set(self, microseconds: int):
+        with self.file.open("r+b" if self.file.exists() else "wb") as file:
             file.write(struct.pack("<q", microseconds))
 
-    start = time.time_ns() // 1000
-    set_clock(start)
-    library = built(Path(__file__).with_name("clock.c"), tmp_path)
-    variables = {"LD_PRELOAD": str(library), "CLOCK_FILE": str(clock)}
+
+def test_a_clock_that_is_ahead_for_a_moment_expires_and_erases_nothing_for_good(new_daemon, tmp_path):
+    clock = SetClock(tmp_path)
+    daemon = new_daemon(
+        config=config(anonymousTTLSeconds=3600, retentionDays=30), variables=clock.variables
+    ).start()
+    begin(daemon, "live")
+    begin(daemon, "ended", {"currency": "EUR"})
+    assert daemon.request("DELETE", path_of("ended")).status == 204
+    time.sleep(1.2)
+    clock.set(clock.start + 365 * 86_400_000_000)
+    time.sleep(3)
+    # Who reads meanwhile reads by the clock.
+    assert daemon.request("GET", path_of("live")).status == 404
+    clock.set(clock.start)
+    time.sleep(2.5)
+    assert daemon.request("GET", path_of("live")).status == 200
+    assert kinds(daemon, "live") == ["started"]
+    assert kinds(daemon, "ended") == ["started", "ended"]
+    assert events(daemon, "ended")[0]["data"] == {"currency": "EUR"}
+    assert "nothing is expired or erased for good by it" in daemon.stderr
+
+
+def test_reading_and_changing_agree_after_the_clock_was_ahead(new_daemon, tmp_path):
+    """What is recorded doesn't go back with the clock, so the tenant's sessions are looked at by its last event's time."""
+    clock = SetClock(tmp_path)
+    daemon = new_daemon(
+        config=config(anonymousTTLSeconds=3600), variables=clock.variables
+    ).start()
+    begin(daemon, "old")
+    assert daemon.request("PUT", "/session-context/rival/context/other?upsert=true", {}).status == 204
+    clock.set(clock.start + 7_200_000_000)
+    begin(daemon, "new")
+    clock.set(clock.start + 1)
+    document = {"currency": "USD", "metadata": {"version": 1}}
+    for session, read, changed in (("old", 404, 404), ("new", 200, 204)):
+        assert daemon.request("GET", path_of(session)).status == read
+        assert daemon.request("PUT", path_of(session), document).status == changed
+    # Another tenant's time is its own.
+    assert daemon.request("GET", "/session-context/rival/context/other").status == 200
+    assert daemon.request("PUT", "/session-context/rival/context/other", document).status == 204
+
+
+def test_expiry_is_exact_to_the_microsecond(new_daemon, tmp_path):
+    """Two seconds after the last activity it is gone, a microsecond before it is there; whether it is flushed or not."""
+    clock = SetClock(tmp_path)
+    start, set_clock, variables = clock.start, clock.set, clock.variables
     for number, interval in enumerate([20, 60_000]):
         daemon = new_daemon(config=config(storage={"flushIntervalMilliseconds": interval}), variables=variables).start()
         begin(daemon, "s1")
