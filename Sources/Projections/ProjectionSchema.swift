@@ -103,6 +103,12 @@ public struct CustomerKey: Hashable, Comparable, Sendable {
     return (SessionKey(bytes: session), session + bytes[first..<last])
   }
 
+  /// What all entries of its customer begin with, and the session's id.
+  var parts: (customer: [UInt8], session: [UInt8]) {
+    let end = bytes.lastIndex(of: 0) ?? 0
+    return (Array(bytes[...end]), Array(bytes[(end + 1)...]))
+  }
+
   /// What all entries of a customer begin with.
   static func prefix(_ tenant: TenantID, customer: String) -> [UInt8] {
     Array(tenant.description.utf8) + [0] + Array(customer.utf8) + [0]

@@ -6,6 +6,9 @@ public struct Publication: Sendable {
   public private(set) var snapshots: [SessionKey: [UInt8]] = [:]
   /// Entries to add to the index of customers, by session.
   public private(set) var customers: [SessionKey: [CustomerKey]] = [:]
+  // The same entries by what they begin with, tenant and customer, so that a reader of one customer's needn't go through all
+  // of them while everybody else waits.
+  private var sessionsByCustomer: [[UInt8]: Set<[UInt8]>] = [:]
   /// The sessions that were erased: what the index of customers has of them goes before ``customers`` are added.
   public private(set) var erased: Set<SessionKey> = []
   /// The sessions whose entries in the index of activity the sweeper met although they have been active since.
@@ -56,7 +59,10 @@ public struct Publication: Sendable {
 
   private mutating func erase(_ session: SessionKey) {
     for entry in customers.removeValue(forKey: session) ?? [] {
-      byteCount -= entry.bytes.count + Self.entryOverheadBytes
+      byteCount -= Self.byteCount(of: entry)
+      let (customer, session) = entry.parts
+      sessionsByCustomer[customer]?.remove(session)
+      if sessionsByCustomer[customer]?.isEmpty == true { sessionsByCustomer[customer] = nil }
     }
     if erased.insert(session).inserted { byteCount += session.bytes.count + Self.entryOverheadBytes }
   }
@@ -64,16 +70,20 @@ public struct Publication: Sendable {
   private mutating func add(_ entry: CustomerKey, of session: SessionKey) {
     guard customers[session]?.contains(entry) != true else { return }
     customers[session, default: []].append(entry)
-    byteCount += entry.bytes.count + Self.entryOverheadBytes
+    let (customer, session) = entry.parts
+    sessionsByCustomer[customer, default: []].insert(session)
+    byteCount += Self.byteCount(of: entry)
   }
+
+  /// What an entry takes in both of its places.
+  private static func byteCount(of entry: CustomerKey) -> Int { 2 * (entry.bytes.count + entryOverheadBytes) }
 
   /// Brings what is known of the sessions that carry a customer's id up to this part, which came later.
   public func update(_ carriers: inout Carriers) {
     carriers.added = carriers.added.filter { !erased.contains(SessionKey(carriers.tenant, $0)) }
     carriers.erased.formUnion(erased)
-    for entry in customers.values.joined() where entry.bytes.starts(with: carriers.prefix) {
-      let id = String(decoding: entry.bytes.dropFirst(carriers.prefix.count), as: UTF8.self)
-      if let session = SessionID(id) { carriers.added.insert(session) }
+    for id in sessionsByCustomer[carriers.prefix] ?? [] {
+      if let session = SessionID(String(decoding: id, as: UTF8.self)) { carriers.added.insert(session) }
     }
   }
 
