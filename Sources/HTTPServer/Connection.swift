@@ -86,6 +86,7 @@ internal import Synchronization
       // Resumed: the answer is there, or somebody who has it.
       if let body = continuation {
         continuation = nil
+        exchange.state.store(.handling, ordering: .relaxed)
         handle(exchange, body)
       } else if let response = pending {
         pending = nil
@@ -152,6 +153,7 @@ internal import Synchronization
 
   private func handle(_ exchange: HTTPExchange, _ body: () -> Void) {
     body()
+    // One that was suspended may be anywhere by now.
     guard exchange.state.load(ordering: .acquiring) == .handling else { return }
     core.log("the handler of \(exchange.methodName) neither answered nor suspended; answered 500")
     exchange.respond(.error(500, "the request was not answered"))

@@ -19,6 +19,8 @@ internal import Synchronization
     case handling
     /// The handler has it, detached from the worker.
     case suspended
+    /// It is on its way back to the worker, where the handler goes on with it.
+    case resumed
     /// Someone has taken the right to answer.
     case answering
     /// The answer is queued.
@@ -126,12 +128,14 @@ internal import Synchronization
   /// From any thread, once after `suspend`; `body` is called at once where there's no connection. When the server stopped and
   /// answered in the meantime, the call has no effect.
   public func resume(_ body: @escaping @Sendable () -> Void) {
-    let claim = state.compareExchange(expected: .suspended, desired: .handling, ordering: .acquiringAndReleasing)
+    let claim = state.compareExchange(expected: .suspended, desired: .resumed, ordering: .acquiringAndReleasing)
     guard claim.exchanged else {
       precondition(claim.original == .abandoned, Self.misuse)
       return
     }
-    if let connection { connection.resume(with: body) } else { body() }
+    if let connection { return connection.resume(with: body) }
+    state.store(.handling, ordering: .relaxed)
+    body()
   }
 
   /// Answers the request: exactly once.

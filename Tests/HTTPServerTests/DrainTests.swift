@@ -67,6 +67,17 @@ import Testing
     server.stop()
   }
 
+  @Test("one that goes on before its handler has returned is answered once, by what it goes on with")
+  func resumedAtOnce() throws {
+    let server = try TestServer()
+    let client = try server.client()
+    for _ in 0..<200 {
+      client.send("GET /resume-here HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(client.response()?.status == 200)
+    }
+    server.stop()
+  }
+
   @Test("one that goes on without an answer gets 500")
   func resumedInVain() throws {
     let server = try TestServer()

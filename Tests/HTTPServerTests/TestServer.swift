@@ -29,6 +29,9 @@ final class TestHandler: HTTPHandler {
     case "/suspend-here":
       guard exchange.suspend() else { return refuse(exchange) }
       exchange.respond(.empty(204))
+    case "/resume-here":
+      guard exchange.suspend() else { return refuse(exchange) }
+      exchange.resume { exchange.respond(.json(200, Self.content)) }
     case "/hold":
       guard exchange.suspend() else { return refuse(exchange) }
       held.withLock { $0.append(exchange) }
