@@ -56,7 +56,8 @@ struct NaiveStore {
     }
   }
 
-  private func now(_ tenant: TenantID, _ time: Int64) -> Int64 {
+  /// The time at which a tenant is looked at and written to: not before its last event.
+  func now(_ tenant: TenantID, _ time: Int64) -> Int64 {
     max(time, tenants[tenant]?.log.last?.event.recordedAt.microseconds ?? time)
   }
 

@@ -467,7 +467,7 @@ final class Simulation {
   private func lookAtDocument(_ tenant: TenantID, _ id: SessionID) throws {
     let document = try open.store.document(id, of: tenant.authorized)
     let naive = model.session(tenant, id.description)
-    let isLive = model.isLive(naive, at: now)
+    let isLive = model.isLive(naive, at: model.now(tenant, now))
     try require(
       document?.version == (isLive ? naive.version : nil),
       "session \(id) of \(tenant) is read with version \(String(describing: document?.version)), "
@@ -515,8 +515,10 @@ final class Simulation {
   }
 
   private func pastAnswer(_ tenant: TenantID, _ id: SessionID, at time: Instant) throws -> PastSession? {
-    try require(open.store.settle(.time(time)), "a commit is under way on the only thread")
-    guard doctored == .pastOpen else { return try open.store.session(id, of: tenant.authorized, at: .time(time)) }
+    guard doctored == .pastOpen else {
+      try require(open.store.settle(.time(time)), "a commit is under way on the only thread")
+      return try open.store.session(id, of: tenant.authorized, at: .time(time))
+    }
     guard let last = try open.store.snapshots.session(SessionKey(tenant, id))?.lastPosition else { return nil }
     guard let (past, wentOn) = try History(log: open.store.log, tenant: tenant).session(last: last, at: .time(time))
     else { return nil }
