@@ -6,8 +6,8 @@ internal import Synchronization
 /// A connection of the library, as its exchange needs it.
 @safe final class Connection: @unchecked Sendable {
   // Sendable although it has mutable parts: all of them but `pending` and `continuation` are touched on the connection's
-  // worker only, and these are handed over like the parts of the exchange. None is touched while it is being changed, so that the
-  // runtime needn't look for that at each access.
+  // worker only, and these are handed over like the parts of the exchange. None is touched while it is being changed, so
+  // that the runtime needn't look for that at each access.
 
   /// How far the library is with the request.
   enum Stage {

@@ -5,7 +5,7 @@ internal import SessionModel
 /// The parameters of a target's query. Those that no operation has are passed over, since clients add their own.
 struct RequestQuery {
   /// A parameter that an operation has, by its name in the query.
-  enum Parameter: String, CaseIterable {
+  enum Parameter: String {
     case after, asOf, before, customerId, from, limit, sessionId, to, type, upsert, version
   }
 

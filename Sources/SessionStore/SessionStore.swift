@@ -247,7 +247,7 @@ public final class SessionStore: Sendable {
     var cycle = makeCycle(over: log, from: checkpoints)
     // Before the first wait, so that no figure falls to zero by a restart.
     statistics.setCensus(cycle.census)
-    var nextCensus: UInt64 = 0
+    var nextCensus = monotonicNanoseconds() + 1_000_000_000
     while let batch = queue.takeAll(waitingMilliseconds: 1000) {
       if monotonicNanoseconds() >= nextCensus {
         statistics.setCensus(cycle.census)

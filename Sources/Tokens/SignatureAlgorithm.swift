@@ -1,5 +1,5 @@
 /// The signature algorithms that are accepted (RFC 7518 section 3.1): a closed list, `none` is not in it.
-enum SignatureAlgorithm: String, CaseIterable, Sendable {
+enum SignatureAlgorithm: String, Sendable {
   /// ECDSA with P-256 and SHA-256.
   case es256 = "ES256"
   /// RSASSA-PKCS1-v1_5 with SHA-256.
