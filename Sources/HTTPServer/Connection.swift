@@ -57,14 +57,14 @@ internal import Synchronization
     core.counters.requestsInFlight.add(1, ordering: .acquiringAndReleasing)
     core.counters.requests.add(1, ordering: .relaxed)
     unsafe self.uri = uri
-    exchange.target.removeAll(keepingCapacity: true)
-    unsafe exchange.target.append(copying: Span(_unsafeElements: bytes(uri, strlen(uri))))
+    exchange.received.target.removeAll(keepingCapacity: true)
+    unsafe exchange.received.target.append(copying: Span(_unsafeElements: bytes(uri, strlen(uri))))
     if let query = unsafe strchr(uri, Int32(UInt8(ascii: "?"))) {
       // The library would now make a record of each argument, in the connection's memory; when that runs out it never
       // answers (0.9.75). So it finds an empty query. The buffer is the connection's, and the callback gets it whole.
       unsafe query[1] = 0
     }
-    if !exchange.body.isEmpty { exchange.body.removeAll(keepingCapacity: true) }
+    if !exchange.received.body.isEmpty { exchange.received.body.removeAll(keepingCapacity: true) }
   }
 
   /// The library's handler call: for the header, for each part of the body, for the end, and after a resumption.
@@ -103,8 +103,7 @@ internal import Synchronization
     guard let uri = unsafe uri else { return false }
     unsafe self.uri = nil
     let gate = unsafe RequestGate(
-      connection: handle, method: method, uri: uri, target: exchange.target.span, version: version,
-      limits: core.configuration)
+      core, handle, method: method, uri: uri, target: exchange.received.target.span, version: version)
     if let refusal = gate.refusal {
       // An answer before the body is received makes the library end the connection.
       stage = .refused
@@ -117,12 +116,12 @@ internal import Synchronization
     }
     if gate.pathStart > 0 { exchange.removeOrigin(before: gate.pathStart) }
     let name = unsafe bytes(method, strlen(method))
-    exchange.method = unsafe HTTPMethod(name: Span(_unsafeElements: name))
-    if exchange.method == .other { unsafe exchange.otherMethodName = Array(name) }
+    exchange.received.method = unsafe HTTPMethod(name: Span(_unsafeElements: name))
+    if exchange.received.method == .other { unsafe exchange.received.otherMethodName = Array(name) }
     stage = .body
     if let bytes = gate.bodyBytes {
       guard bytes > 0 else { return true }
-      exchange.body.reserveCapacity(bytes)
+      exchange.received.body.reserveCapacity(bytes)
     }
     enter(.body, exchange)
     return true
@@ -130,7 +129,7 @@ internal import Synchronization
 
   private func receivedPart(_ exchange: HTTPExchange, _ part: UnsafeRawBufferPointer) -> Bool {
     let maximum = core.configuration.maximumBodyBytes
-    guard part.count <= maximum - exchange.body.count else {
+    guard part.count <= maximum - exchange.received.body.count else {
       // In the middle of a body the library takes no answer, but it hasn't sent any of one either. So the answer goes
       // directly into the socket, and the connection ends.
       stage = .refused
@@ -140,7 +139,7 @@ internal import Synchronization
       RawAnswer.send(core.handler.complete(answer, to: exchange), to: descriptor)
       return false
     }
-    unsafe exchange.body.append(contentsOf: part)
+    unsafe exchange.received.body.append(contentsOf: part)
     return true
   }
 
@@ -170,7 +169,7 @@ internal import Synchronization
     if exchange.state.load(ordering: .relaxed) != .abandoned {
       exchange.state.store(.receiving, ordering: .relaxed)
       // Thousands of idle connections must not keep what large bodies took.
-      if exchange.body.capacity > Self.keptBodyBytes { exchange.body = [] }
+      if exchange.received.body.capacity > Self.keptBodyBytes { exchange.received.body = [] }
     }
     enter(.idle, exchange)
   }
@@ -289,7 +288,7 @@ internal import Synchronization
     enter(.sending, exchange)
     let closes = response.closesConnection || core.isDraining.load(ordering: .relaxed)
     response.stream?.attach(to: self, exchange)
-    if let prepared = unsafe LibraryResponse.make(response, toHead: exchange.method == .head, closes: closes) {
+    if let prepared = unsafe LibraryResponse.make(response, toHead: exchange.received.method == .head, closes: closes) {
       unsafe send(prepared, status: response.status)
       return
     }

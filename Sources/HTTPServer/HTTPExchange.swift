@@ -29,15 +29,16 @@ internal import Synchronization
     case abandoned
   }
 
-  /// The request's method.
-  @safe @exclusivity(unchecked) public internal(set) var method = HTTPMethod.other
-  /// The request's target as it was sent: path and query, not decoded. Begins with `/`; visible ASCII. Of a target in
-  /// absolute form (RFC 9112, 3.2.2) without what stands before the path.
-  @safe @exclusivity(unchecked) public internal(set) var target: [UInt8] = []
-  /// The request's body; empty without one.
-  @safe @exclusivity(unchecked) public internal(set) var body: [UInt8] = []
-  /// The method's text when it's none of the known ones.
-  @safe @exclusivity(unchecked) var otherMethodName: [UInt8] = []
+  /// What the client sent.
+  struct Received {
+    var method = HTTPMethod.other
+    /// The method's text when it's none of the known ones.
+    var otherMethodName: [UInt8] = []
+    var target: [UInt8] = []
+    var body: [UInt8] = []
+  }
+
+  @safe @exclusivity(unchecked) var received = Received()
 
   let state = Atomic(State.receiving)
   /// The word of the connection's phase, see `ConnectionPhase`.
@@ -55,7 +56,7 @@ internal import Synchronization
   /// Makes a target of absolute form, whose path and query begin at `start`, one of origin form.
   func removeOrigin(before start: Int) {
     let hasPath = start < target.count && target[start] == UInt8(ascii: "/")
-    target.replaceSubrange(..<start, with: hasPath ? [] : [UInt8(ascii: "/")])
+    received.target.replaceSubrange(..<start, with: hasPath ? [] : [UInt8(ascii: "/")])
   }
 
   /// An exchange in process, with no connection: for tests of a handler. `respond` calls `onResponse`; a
@@ -66,15 +67,25 @@ internal import Synchronization
   ) {
     connection = nil
     local = LocalExchange(headers: headers, isLocal: isLocal, onResponse: onResponse)
-    self.method = method
-    self.target = Array(target.utf8)
-    self.body = body
+    received.method = method
+    received.target = Array(target.utf8)
+    received.body = body
     state.store(.handling, ordering: .relaxed)
   }
 
+  /// The request's method.
+  public var method: HTTPMethod { received.method }
+
+  /// The request's target as it was sent: path and query, not decoded. Begins with `/`; visible ASCII. Of a target in
+  /// absolute form (RFC 9112, 3.2.2) without what stands before the path.
+  public var target: [UInt8] { received.target }
+
+  /// The request's body; empty without one.
+  public var body: [UInt8] { received.body }
+
   /// The method's name as it was sent.
   public var methodName: String {
-    method.name ?? String(decoding: otherMethodName, as: UTF8.self)
+    method.name ?? String(decoding: received.otherMethodName, as: UTF8.self)
   }
 
   /// Whether the client is on this machine: by loopback or a UNIX socket.

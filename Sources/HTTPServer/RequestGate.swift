@@ -42,25 +42,25 @@ internal import Platform
   /// Where the next line must begin.
   private var expected: UnsafePointer<CChar>
   private var seen: Singletons = []
-  private let singleFields: [HTTPFieldName]
+  /// Whose limits count.
+  private let core: ServerCore
 
   /// Examines the header of the request that the library just received.
   ///
   /// `uri` is what the library's URI callback got, `target` a copy from before the library changed it in place.
   init(
-    connection: OpaquePointer, method: UnsafePointer<CChar>, uri: UnsafePointer<CChar>, target: Span<UInt8>,
-    version: UnsafePointer<CChar>, limits: HTTPServerConfiguration
+    _ core: ServerCore, _ connection: OpaquePointer, method: UnsafePointer<CChar>, uri: UnsafePointer<CChar>,
+    target: Span<UInt8>, version: UnsafePointer<CChar>
   ) {
+    self.core = core
     unsafe expected = version
-    singleFields = limits.singleFields
     unsafe examine(
-      connection, method: method, uri: uri, target: target, version: version, limits: limits,
-      headerBytes: cmhd_header_size(connection))
+      connection, method: method, uri: uri, target: target, version: version, headerBytes: cmhd_header_size(connection))
   }
 
   private mutating func examine(
     _ connection: OpaquePointer, method: UnsafePointer<CChar>, uri: UnsafePointer<CChar>, target: Span<UInt8>,
-    version: UnsafePointer<CChar>, limits: HTTPServerConfiguration, headerBytes: Int
+    version: UnsafePointer<CChar>, headerBytes: Int
   ) {
     // 1. The request line: three parts, one blank between them, and a version that we speak.
     let methodLength = unsafe strlen(method)
@@ -85,8 +85,8 @@ internal import Platform
     guard unsafe version[8] == 0, unsafe version[9] == 0 else {
       return refuse(400, "the request line must end with CRLF")
     }
-    guard headerBytes <= limits.maximumHeaderBytes else {
-      return refuse(431, "the request's header must be at most \(limits.maximumHeaderBytes) bytes long")
+    guard headerBytes <= core.configuration.maximumHeaderBytes else {
+      return refuse(431, "the request's header must be at most \(core.configuration.maximumHeaderBytes) bytes long")
     }
     // 2. The header lines.
     unsafe expected = version + 10
@@ -119,8 +119,8 @@ internal import Platform
       // content." The library takes the next request's bytes for that content.
       return refuse(400, "a request without a body must not have Expect")
     }
-    if let bodyBytes, bodyBytes > limits.maximumBodyBytes {
-      return refuse(413, "the request's body must be at most \(limits.maximumBodyBytes) bytes long")
+    if let bodyBytes, bodyBytes > core.configuration.maximumBodyBytes {
+      return refuse(413, "the request's body must be at most \(core.configuration.maximumBodyBytes) bytes long")
     }
   }
 
@@ -208,8 +208,9 @@ internal import Platform
       guard HTTPFieldName("chunked").matches(value) else { return fail("Transfer-Encoding must be exactly `chunked`") }
       return true
     default:
-      for number in singleFields.indices where singleFields[number].matches(name) {
-        return once(.ofHandler(number), singleFields[number].text)
+      let fields = core.configuration.singleFields
+      for number in fields.indices where fields[number].matches(name) {
+        return once(.ofHandler(number), fields[number].text)
       }
       return true
     }
