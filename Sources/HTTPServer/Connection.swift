@@ -35,6 +35,8 @@ internal import Synchronization
   @safe @exclusivity(unchecked) private var continuation: (@Sendable () -> Void)?
   /// The target in the library's buffer: valid until the handler was first called.
   @exclusivity(unchecked) private var uri: UnsafePointer<CChar>?
+  /// What the trailers of a chunked body may take of the library's memory, in bytes; nil for other bodies.
+  @safe @exclusivity(unchecked) private var memoryForTrailers: Int?
   /// Whether bytes of a refused request may be left unread.
   @safe @exclusivity(unchecked) private var leavesUnread = false
   /// Whether the library did not take an answer, so that the connection has to end.
@@ -81,6 +83,9 @@ internal import Synchronization
         unsafe size.pointee = 0
         return unsafe receivedPart(exchange, part)
       }
+      if let memory = memoryForTrailers, unsafe RequestGate.trailerBytes(handle) > memory {
+        return refuseDirectly(.error(431, "the request's trailers must be fewer, or shorter"))
+      }
       dispatch(exchange)
     case .dispatched:
       // Resumed: the answer is there, or somebody who has it.
@@ -105,11 +110,13 @@ internal import Synchronization
     let gate = unsafe RequestGate(
       core, handle, method: method, uri: uri, target: exchange.received.target.span, version: version)
     if let refusal = gate.refusal {
+      let answer = HTTPResponse.error(refusal.status, refusal.message)
+      // The library may have no memory left for it.
+      if refusal.status == 431 { return refuseDirectly(answer) }
       // An answer before the body is received makes the library end the connection.
       stage = .refused
       leavesUnread = true
       core.counters.refusedRequests.add(1, ordering: .relaxed)
-      let answer = HTTPResponse.error(refusal.status, refusal.message)
       // Of other refusals the header isn't known to be in order.
       queue(exchange, (refusal.status == 413 ? core.handler.complete(answer, to: exchange) : answer).closing())
       return true
@@ -119,6 +126,7 @@ internal import Synchronization
     exchange.received.method = unsafe HTTPMethod(name: Span(_unsafeElements: name))
     if exchange.received.method == .other { unsafe exchange.received.otherMethodName = Array(name) }
     stage = .body
+    memoryForTrailers = gate.bodyBytes == nil ? gate.memoryLeft : nil
     if let bytes = gate.bodyBytes {
       guard bytes > 0 else { return true }
       exchange.received.body.reserveCapacity(bytes)
@@ -130,17 +138,22 @@ internal import Synchronization
   private func receivedPart(_ exchange: HTTPExchange, _ part: UnsafeRawBufferPointer) -> Bool {
     let maximum = core.configuration.maximumBodyBytes
     guard part.count <= maximum - exchange.received.body.count else {
-      // In the middle of a body the library takes no answer, but it hasn't sent any of one either. So the answer goes
-      // directly into the socket, and the connection ends.
-      stage = .refused
-      leavesUnread = true
-      core.counters.refusedRequests.add(1, ordering: .relaxed)
+      // In the middle of a body the library takes no answer.
       let answer = HTTPResponse.error(413, "the request's body must be at most \(maximum) bytes long")
-      RawAnswer.send(core.handler.complete(answer, to: exchange), to: descriptor)
-      return false
+      return refuseDirectly(core.handler.complete(answer, to: exchange))
     }
     unsafe exchange.received.body.append(contentsOf: part)
     return true
+  }
+
+  /// Refuses a request whose answer the library can't take: it goes directly into the socket, into which the library hasn't
+  /// sent any of one, and the connection ends.
+  private func refuseDirectly(_ answer: HTTPResponse) -> Bool {
+    stage = .refused
+    leavesUnread = true
+    core.counters.refusedRequests.add(1, ordering: .relaxed)
+    RawAnswer.send(answer, to: descriptor)
+    return false
   }
 
   private func dispatch(_ exchange: HTTPExchange) {

@@ -22,9 +22,15 @@ public struct HTTPResponse: Sendable {
     public static var json: Field { Field(.contentType, "application/json") }
   }
 
+  /// How long an answer's header may be, in bytes, so that it can be sent whatever the request was.
+  public static let maximumHeaderBytes = 2048
+
   /// The status code, 200 to 599.
   public var status: Int
   /// The header fields, in order. `Content-Length`, `Transfer-Encoding` and `Connection` don't belong here.
+  ///
+  /// All of them together take at most ``maximumHeaderBytes`` with the status line and what is added: a connection's
+  /// memory has room for no more where a request fills the rest.
   public var fields: [Field]
   /// The body. With a 304 only its length is sent, so it should be that of the 200 which the 304 stands for
   /// (RFC 9110, section 8.6); libmicrohttpd can't leave the length out, and tells 0 for an empty one.

@@ -4,7 +4,8 @@ public struct HTTPServerConfiguration: Sendable {
   public var maximumConnections = 4096
   /// Connections open at a time from one IPv4 address or one IPv6 /64 network; 0: no limit of its own. UNIX sockets are exempt.
   public var maximumConnectionsPerAddress = 0
-  /// Bytes of the request line and the header together. More is answered 431 (414 for the request line alone).
+  /// Bytes of the request line and the header together. More is answered 431 (414 for the request line alone), as are
+  /// more fields and cookies than a connection's memory holds.
   /// The default has room for the largest token, of 8 KiB, and the fields beside it.
   public var maximumHeaderBytes = 12 * 1024
   /// Bytes of a request's body. More is answered 413.
@@ -30,9 +31,14 @@ public struct HTTPServerConfiguration: Sendable {
   /// The defaults.
   public init() {}
 
-  /// The memory of each connection, in bytes: the header, what the library records of each of its fields, and the
-  /// answer's header. No more than that, since the library clears it all after each request.
-  var connectionMemoryBytes: Int { max(maximumHeaderBytes * 4 / 3, maximumHeaderBytes + 4096) }
+  /// The memory of each connection, in bytes. No more than needed, since the library clears it all after each request.
+  ///
+  /// The library receives into the first half, where the longest header has room. In the other half it records fields,
+  /// cookies and trailers, and makes the answer's header.
+  var connectionMemoryBytes: Int { max(maximumHeaderBytes * 2, maximumHeaderBytes + 8192) }
+
+  /// The bytes of a connection's memory for what the library records of a request: all but what an answer's header may take.
+  var recordBytes: Int { connectionMemoryBytes / 2 - HTTPResponse.maximumHeaderBytes }
 
   /// The first setting that can't work, in words.
   var problem: String? {

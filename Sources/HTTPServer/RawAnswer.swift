@@ -29,6 +29,7 @@ enum RawAnswer {
   private static func reason(_ status: Int) -> StaticString {
     switch status {
     case 413: "Content Too Large"
+    case 431: "Request Header Fields Too Large"
     case 503: "Service Unavailable"
     default: "Error"
     }

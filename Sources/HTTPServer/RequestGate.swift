@@ -25,6 +25,8 @@ internal import Platform
     static let authorization = Singletons(rawValue: 8)
     static let contentType = Singletons(rawValue: 16)
     static let expect = Singletons(rawValue: 32)
+    /// This may stand more than once.
+    static let cookie = Singletons(rawValue: 64)
 
     /// The one of that number among those that the handler names.
     static func ofHandler(_ number: Int) -> Singletons { Singletons(rawValue: 1 << UInt32(16 + number)) }
@@ -39,6 +41,8 @@ internal import Platform
   private(set) var pathStart = 0
   /// The body's length in bytes; nil when it's chunked.
   private(set) var bodyBytes: Int? = 0
+  /// The bytes of the connection's memory that the library may still take for records of this request.
+  private(set) var memoryLeft: Int
   /// Where the next line must begin.
   private var expected: UnsafePointer<CChar>
   private var seen: Singletons = []
@@ -53,6 +57,7 @@ internal import Platform
     target: Span<UInt8>, version: UnsafePointer<CChar>
   ) {
     self.core = core
+    memoryLeft = core.configuration.recordBytes
     unsafe expected = version
     unsafe examine(
       connection, method: method, uri: uri, target: target, version: version, headerBytes: cmhd_header_size(connection))
@@ -105,6 +110,12 @@ internal import Platform
     guard unsafe headerBytes == expected + 2 - method, unsafe expected[0] == 0, unsafe expected[1] == 0 else {
       return refuse(400, Self.malformedLine)
     }
+    if seen.contains(.cookie) {
+      memoryLeft -= Int(unsafe MHD_get_connection_values_n(connection, .COOKIE_KIND, nil, nil)) * Self.recordBytes
+    }
+    guard memoryLeft >= 0 else {
+      return refuse(431, "the request's header must have fewer fields and cookies, or shorter cookies")
+    }
     // 3. What the fields mean together.
     if isHTTP11, !seen.contains(.host) { return refuse(400, "an HTTP/1.1 request must have a Host header") }
     if seen.contains(.transferEncoding) {
@@ -122,6 +133,27 @@ internal import Platform
     if let bodyBytes, bodyBytes > core.configuration.maximumBodyBytes {
       return refuse(413, "the request's body must be at most \(core.configuration.maximumBodyBytes) bytes long")
     }
+  }
+
+  /// What the library takes of a connection's memory for each field, cookie and trailer (0.9.75), in bytes.
+  private static let recordBytes = 64
+
+  /// What the library takes of a connection's memory for a request's trailers, in bytes. Asked once the whole body was
+  /// received.
+  static func trailerBytes(_ connection: OpaquePointer) -> Int {
+    var bytes = 0
+    unsafe withUnsafeMutablePointer(to: &bytes) { bytes in
+      _ = unsafe MHD_get_connection_values_n(
+        connection, .FOOTER_KIND,
+        { bytes, _, _, nameLength, _, valueLength in
+          // `bytes` is the pointer passed below, which outlives this call.
+          guard let bytes = unsafe bytes?.assumingMemoryBound(to: Int.self) else { return .NO }
+          // The line itself stays where it was received.
+          unsafe bytes.pointee += RequestGate.recordBytes + nameLength + valueLength + 4
+          return .YES
+        }, bytes)
+    }
+    return bytes
   }
 
   private static let malformedLine =
@@ -175,6 +207,7 @@ internal import Platform
     // Both are inside the block: the value's NUL stands for a byte that was received, and an empty line follows.
     guard unsafe value[valueLength] == 0, unsafe value[valueLength + 1] == 0 else { return fail(Self.malformedLine) }
     unsafe expected = value + valueLength + 2
+    memoryLeft -= Self.recordBytes
     return unsafe examineField(
       Span(_unsafeElements: bytes(name, nameLength)), Span(_unsafeElements: bytes(value, valueLength)))
   }
@@ -187,6 +220,11 @@ internal import Platform
       guard Self.isHost(trimmed(value)) else { return fail("Host must be a host, and perhaps a port") }
       return once(.host, "Host")
     case 6 where HTTPFieldName("Expect").matches(name): return once(.expect, "Expect")
+    case 6 where HTTPFieldName("Cookie").matches(name):
+      // The library copies it, with a record of each cookie.
+      seen.insert(.cookie)
+      memoryLeft -= value.count + 16
+      return true
     case 12 where HTTPFieldName.contentType.matches(name): return once(.contentType, "Content-Type")
     case 13 where HTTPFieldName.authorization.matches(name): return once(.authorization, "Authorization")
     case 14 where HTTPFieldName.contentLength.matches(name):

@@ -30,10 +30,13 @@ public struct CORSPolicy: Sendable, Equatable {
     "Content-Language", "session-id", "Emporix-Tenant", "Last-Event-ID",
   ].joined(separator: ", ")
   private static let preflightSeconds = "600"
+  /// No origin is longer: a host has 253 characters at most. What is sent comes back in the answer.
+  private static let maximumOriginBytes = 300
 
   /// Whether pages of `origin` may call. A field of the answer holds it then, which not every text that is sent may.
   private func isAllowed(_ origin: String) -> Bool {
-    origin.utf8.allSatisfy { (0x21...0x7e).contains($0) } && (isAny || origins.contains(origin))
+    origin.utf8.count <= Self.maximumOriginBytes && origin.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+      && (isAny || origins.contains(origin))
   }
 
   /// What every answer to a page of `origin` carries; nothing when it may not call.

@@ -8,6 +8,7 @@ final class TestHandler: HTTPHandler {
   /// Requests to /hold, suspended until the test answers them.
   let held = Monitor<[HTTPExchange]>([])
   let handled = Atomic(0)
+  let longHeads = Atomic(0)
 
   static let content = Array(#"{"siteCode":"main"}"#.utf8)
 
@@ -45,6 +46,10 @@ final class TestHandler: HTTPHandler {
     case "/304-with-length": exchange.respond(HTTPResponse(status: 304, body: Self.content))
     case "/large": exchange.respond(HTTPResponse(status: 200, body: [UInt8](repeating: 0x61, count: 64 << 20)))
     case "/bad-field": exchange.respond(.empty(200, fields: [.init(.location, "a\r\nX: y")]))
+    case "/long-head":
+      longHeads.add(1, ordering: .relaxed)
+      let value = String(repeating: "v", count: 400)
+      exchange.respond(.json(200, Self.content, fields: ["X-A", "X-B", "X-C", "X-D"].map { .init($0, value) }))
     case "/close":
       var response = HTTPResponse.json(200, Self.content)
       response.closesConnection = true

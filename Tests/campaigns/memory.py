@@ -38,8 +38,8 @@ from wire import dial  # noqa: E402
 CROWD = 10_000
 # How many of them are let in: the rest, and no honest client, is turned away.
 ADMITTED = 9_500
-# What an open connection may take: its buffer of 16 KiB for a head of 12 KiB, and what belongs to it.
-CONNECTION_BYTES = 24 << 10
+# What an open connection may take: its buffer of 24 KiB for a head of 12 KiB, and what belongs to it.
+CONNECTION_BYTES = 32 << 10
 BASE_BYTES = 96 << 20
 REASONS = ("ended by SIG", "memory", "Memory", "bad_alloc")
 

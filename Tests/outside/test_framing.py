@@ -500,3 +500,25 @@ class TestDeadlines:
                 other.read()
             wire.send(data[20:])
             assert wire.read().status == 204
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        lambda size: b"Cookie: a=" + b"v" * (size * 60) + b"\r\n",
+        lambda size: b"Cookie: " + b"; ".join(b"c%03d=abc" % number for number in range(size)) + b"\r\n",
+        lambda size: b"".join(b"X-%03d: %b\r\n" % (number, b"v" * (12000 // size - 9)) for number in range(size)),
+        lambda size: b"Origin: https://" + b"o" * (size * 60) + b"\r\nX-Request-Id: " + b"i" * 128 + b"\r\n",
+    ],
+    ids=["a cookie", "cookies", "fields", "an origin"],
+)
+def test_a_change_is_answered_or_not_made_however_full_its_header_is(new_daemon, fields):
+    daemon = new_daemon(config={"corsOrigins": ["*"]}).start()
+    statuses = set()
+    for size in range(1, 200):
+        path = path_of(f"s{size}")
+        with Wire(daemon.address) as wire:
+            status = wire.exchange(put(path, fields(size), b"Content-Length: 19\r\n", body=JSON_BODY)).status
+        statuses.add(status)
+        assert daemon.request("GET", path).status == {204: 200, 431: 404}[status], (size, status)
+    assert 204 in statuses
