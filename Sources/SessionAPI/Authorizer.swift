@@ -1,4 +1,5 @@
 internal import HTTPServer
+internal import Platform
 @_spi(Authorizer) internal import SessionModel
 public import Tokens
 
@@ -102,7 +103,8 @@ public struct Authorizer: Sendable {
   ) throws(AuthorizationRefusal) -> Caller {
     var session: SessionID?
     if operation.isOwn {
-      guard let id = exchange.header("session-id").flatMap({ SessionID($0) }) else {
+      guard let id = exchange.withHeader("session-id", { SessionID(utf8: Array(copying: $0)[...]) }).flatMap({ $0 })
+      else {
         throw .invalid("session-id: without tokens this header must name the session")
       }
       session = id

@@ -13,8 +13,11 @@ func entityTag(_ version: UInt32) -> String {
   }
 }
 
+/// How many entity tags a list may have.
+let maximumEntityTags = 64
+
 /// The versions that an `If-Match` or `If-None-Match` names; tags that can't be ours are left out, since they match none.
-/// Nil when the value isn't `*` or a list of entity tags.
+/// Nil when the value isn't `*` or a list of at most ``maximumEntityTags`` entity tags.
 ///
 /// - Parameter weak: whether weak tags count: they do for `If-None-Match` and don't for `If-Match` (RFC 9110, 13.1).
 func parseEntityTags(_ value: String, weak: Bool) -> Precondition.Versions? {
@@ -22,14 +25,14 @@ func parseEntityTags(_ value: String, weak: Bool) -> Precondition.Versions? {
   var rest = value.utf8[...]
   if rest.elementsEqual("*".utf8) { return .any }
   var versions: [UInt32] = []
-  var isFirst = true
+  var count = 0
   while true {
     // RFC 9110, 5.6.1.2: empty elements are ignored.
     let gap = rest.prefix { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: ",") }
     rest = rest[gap.endIndex...]
-    if rest.isEmpty { return isFirst ? nil : .oneOf(versions) }
-    guard isFirst || gap.contains(UInt8(ascii: ",")) else { return nil }
-    isFirst = false
+    if rest.isEmpty { return count == 0 ? nil : .oneOf(versions) }
+    guard count == 0 || gap.contains(UInt8(ascii: ",")), count < maximumEntityTags else { return nil }
+    count += 1
     let isWeak = rest.starts(with: "W/".utf8)
     if isWeak { rest = rest.dropFirst(2) }
     let quote = UInt8(ascii: "\"")

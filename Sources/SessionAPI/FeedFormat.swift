@@ -24,7 +24,8 @@ enum FeedFormat: CaseIterable {
     }
     // Media types are ASCII; other texts may take quadratic time to compare.
     guard accepted.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
-    let ranges = accepted.split(separator: ",").map { MediaRange($0) }
+    // Those beyond the first few aren't looked at, which takes much longer than to send them.
+    let ranges = accepted.split(separator: ",", maxSplits: 32).prefix(32).map { MediaRange($0) }
     var best: (format: FeedFormat, quality: Double)?
     for format in Self.allCases {
       let quality = ranges.compactMap { $0.match(format.mediaType) }.max { $0.precision < $1.precision }?.quality ?? 0

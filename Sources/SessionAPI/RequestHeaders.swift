@@ -21,7 +21,7 @@ struct Conditions {
   ) throws(RequestTarget.Problem) -> Precondition.Versions? {
     guard let text else { return nil }
     guard let versions = parseEntityTags(text, weak: weak) else {
-      throw .invalid("\(name): must be * or a list of entity tags such as \"4\"")
+      throw .invalid("\(name): must be * or a list of at most \(maximumEntityTags) entity tags such as \"4\"")
     }
     return versions
   }
@@ -39,12 +39,18 @@ struct RequestHeaders {
   /// Reads the fields of `exchange`. Throws what is wrong with one.
   init(_ exchange: HTTPExchange) throws(RequestTarget.Problem) {
     conditions = try Conditions(exchange)
-    if let key = exchange.header(.idempotencyKey) {
-      guard (1...Self.maximumKeyBytes).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
-      else {
+    // By its bytes, whatever they are: what isn't UTF-8 would be one key with others as text.
+    let key = exchange.withHeader(.idempotencyKey) { key -> Fingerprint? in
+      guard (1...Self.maximumKeyBytes).contains(key.count),
+        key.indices.allSatisfy({ key[$0] >= 0x20 && key[$0] != 0x7f })
+      else { return nil }
+      return Fingerprint(sha256(key))
+    }
+    if let key {
+      guard let key else {
         throw .invalid("Idempotency-Key: must be 1 to \(Self.maximumKeyBytes) bytes, none of them a control character")
       }
-      idempotencyKey = Fingerprint(key.withBytes { sha256($0) })
+      idempotencyKey = key
     }
   }
 

@@ -9,6 +9,9 @@ struct RequestQuery {
     case after, asOf, before, customerId, from, limit, sessionId, to, type, upsert, version
   }
 
+  /// More than any client sends. Taking parameters apart costs much more than to send them, and needs no token.
+  private static let maximumParameters = 64
+
   // A few at most, so that looking through them is the least work.
   private var values: [(parameter: Parameter, text: String)] = []
 
@@ -18,7 +21,12 @@ struct RequestQuery {
   /// Takes a query apart, without its question mark. Throws when an escape is broken or a parameter comes twice.
   init(_ query: ArraySlice<UInt8>) throws(RequestTarget.Problem) {
     var rest = query
+    var count = 0
     while !rest.isEmpty {
+      count += 1
+      guard count <= Self.maximumParameters else {
+        throw .invalid("query: must have at most \(Self.maximumParameters) parameters")
+      }
       let pair = rest.prefix { $0 != UInt8(ascii: "&") }
       rest = rest[pair.endIndex...].dropFirst()
       let encodedName = pair.prefix { $0 != UInt8(ascii: "=") }

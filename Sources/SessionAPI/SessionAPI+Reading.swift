@@ -14,10 +14,7 @@ extension SessionAPI {
       return touch(request, answer)
     }
     do throws(StoreError) {
-      let document = try store.document(request.session, of: request.caller.tenant) { version in
-        conditions.ifNoneMatch?.contains(version) ?? false
-      }
-      guard let document else {
+      guard let document = try store.document(request.session, of: request.caller.tenant) else {
         let begins = request.operation.mayBegin && configuration.beginsOwnSessions && conditions.ifMatch == nil
         return begins ? begin(request) : request.responder.respond(AnswerFactory.notFound(request.session))
       }
@@ -25,7 +22,8 @@ extension SessionAPI {
       if let wanted = conditions.ifMatch, !wanted.contains(document.version) {
         answer = answers.answer(.preconditionFailed(current: document.version), session: request.session)
       } else {
-        answer = Self.answer(document, to: request)
+        let isKnown = conditions.ifNoneMatch?.contains(document.version) ?? false
+        answer = Self.answer(document, to: request, isKnown: isKnown)
       }
       if request.operation.isOwn && document.isTouchDue { return touch(request, answer) }
       request.responder.respond(answer)
@@ -35,12 +33,11 @@ extension SessionAPI {
   }
 
   /// The answer with a document, or that the caller has it already.
-  private static func answer(_ document: SessionStore.Document, to request: APIRequest) -> HTTPResponse {
+  private static func answer(
+    _ document: SessionStore.Document, to request: APIRequest, isKnown: Bool = false
+  ) -> HTTPResponse {
     let tag = HTTPResponse.Field(.etag, entityTag(document.version))
-    var answer =
-      document.json.isEmpty
-      ? HTTPResponse.empty(304, fields: [tag])
-      : HTTPResponse(status: 200, fields: [tag, .json], body: document.json)
+    var answer = HTTPResponse(status: isKnown ? 304 : 200, fields: isKnown ? [tag] : [tag, .json], body: document.json)
     // One target stands for everybody's own session, and all of them have a version 1: what a cache has kept of one
     // must not be taken for another's.
     if request.operation.isOwn { answer.fields.append(HTTPResponse.Field(.cacheControl, "no-store")) }

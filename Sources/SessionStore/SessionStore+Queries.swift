@@ -7,7 +7,7 @@ extension SessionStore {
   public struct Document: Sendable {
     /// The session's version.
     public let version: UInt32
-    /// The document as JSON; empty when the version was known.
+    /// The document as JSON.
     public let json: [UInt8]
     /// Whether reading it as its owner is activity that is worth an event.
     public let isTouchDue: Bool
@@ -15,21 +15,16 @@ extension SessionStore {
 
   /// The current document of a live session, nil when there is none. Shows every acknowledged change, and no change
   /// that isn't on disk.
-  ///
-  /// - Parameter knownVersion: asked for each version; when it returns true the document itself is left out.
-  public func document(
-    _ session: SessionID, of tenant: AuthorizedTenant, unless isKnown: (UInt32) -> Bool = { _ in false }
-  ) throws(StoreError) -> Document? {
+  public func document(_ session: SessionID, of tenant: AuthorizedTenant) throws(StoreError) -> Document? {
     do throws(ProjectionsError) {
       return try snapshots.withSnapshot(SessionKey(tenant.id, session)) { view throws(DamagedRecord) in
         let now = overlay.time(of: tenant.id, self.now())
         let timeToLive = configuration.rules.timeToLive
         guard let view, view.isLive(at: now, timeToLive: timeToLive) else { return nil }
-        let isTouchDue = view.isTouchDue(at: now, timeToLive: timeToLive)
-        guard !isKnown(view.version) else { return Document(version: view.version, json: [], isTouchDue: isTouchDue) }
         var json: [UInt8] = []
         try view.appendDocument(of: session, to: &json)
-        return Document(version: view.version, json: json, isTouchDue: isTouchDue)
+        return Document(
+          version: view.version, json: json, isTouchDue: view.isTouchDue(at: now, timeToLive: timeToLive))
       }
     } catch {
       throw StoreError(error)

@@ -37,11 +37,13 @@ import TestSupport
     func query(_ text: String) throws -> RequestQuery { try RequestQuery(Array(text.utf8)[...]) }
     let known = try query("x=1&limit=2&&x=%zz&%61fter=a%20b+c&flag&upsert")
     #expect(known.text(.limit) == "2")
+    #expect(try query(Array(repeating: "x", count: 63).joined(separator: "&") + "&limit=2").text(.limit) == "2")
     #expect(known.text(.after) == "a b+c")
     #expect(known.text(.upsert) == "")
     #expect(known.text(.before) == nil)
     for (text, message) in [
       ("limit=2&x=1&limit=2", "limit: is given twice"), ("limit=&%6Cimit=", "limit: is given twice"),
+      (Array(repeating: "x", count: 65).joined(separator: "&"), "query: must have at most 64 parameters"),
       ("limit=%zz", "limit: must be URL-encoded UTF-8"), ("%zz=1", "query: holds a broken percent escape"),
     ] {
       #expect(throws: RequestTarget.Problem.invalid(message)) { try query(text) }

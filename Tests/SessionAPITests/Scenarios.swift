@@ -132,7 +132,7 @@ struct Scenario: Sendable, CustomStringConvertible {
         Step("GET", "/context/s1", "", ["If-None-Match": "\"2\", \"abc\""], is: 200),
         Step(
           "GET", "/context/s1", "", ["If-None-Match": "3"], is: 400,
-          invalid(#"If-None-Match: must be * or a list of entity tags such as \"4\""#, session: nil)),
+          invalid(#"If-None-Match: must be * or a list of at most 64 entity tags such as \"4\""#, session: nil)),
       ]),
     Scenario(
       description: "the same request again",

@@ -55,15 +55,6 @@ import TestSupport
     #expect(sent.wait(milliseconds: 60_000) { $0 } == .accepted(version: 1, position: 3))
   }
 
-  @Test("the document is left out when its version is known")
-  func knownVersion() throws {
-    let test = try TestStore()
-    test.send(.begin("s1"))
-    let known = try test.store.document(SessionID(valid: "s1"), of: TestStore.tenant.authorized) { $0 == 1 }
-    #expect(known?.version == 1)
-    #expect(known?.json.isEmpty == true)
-  }
-
   @Test("rejections and retries append nothing")
   func nothingAppended() throws {
     let test = try TestStore()

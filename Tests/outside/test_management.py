@@ -154,6 +154,8 @@ class TestConditionalGet:
         answer = daemon.request("GET", path, headers={"If-None-Match": value})
         assert (answer.status, answer.body) == (304, b""), answer
         assert answer.headers["etag"] == '"2"'
+        # RFC 9110, 8.6: of no other length than that of the 200 in whose place it stands.
+        assert answer.headers["content-length"] == daemon.request("GET", path).headers["content-length"]
 
     @pytest.mark.parametrize("value", ['"1"', '"3"', 'W/"1"', '"1", "3"', '"02"', '"22"', '"a,2,b"'])
     def test_answers_200_otherwise(self, daemon, path, value):
@@ -175,6 +177,14 @@ class TestFieldLines:
         head += f"Content-Length: {len(body)}\r\n" + "".join(f"{line}\r\n" for line in lines)
         with daemon.wire() as wire:
             return wire.exchange(head.encode() + b"\r\n" + body, method)
+
+    def test_a_list_has_at_most_64_tags(self, daemon, path):
+        create(daemon, path)
+        tags = ", ".join(['"1"', '"x"'] * 32)
+        assert self.ask(daemon, "GET", path, f"If-None-Match: {tags}").status == 304
+        answer = self.ask(daemon, "GET", path, f'If-None-Match: {tags}, "1"')
+        assert answer.status == 400, answer
+        assert "If-None-Match" in answer.json()["details"][0]
 
     def test_a_known_version_may_stand_in_any_line(self, daemon, path):
         create(daemon, path)
@@ -693,6 +703,15 @@ class TestIdempotencyKey:
         if not later["context"]:
             del later["context"]
         assert later == once
+
+    def test_is_told_from_others_by_its_bytes(self, daemon, path):
+        create(daemon, path)
+        body = b'{"key":"a","value":1}'
+        head = f"POST {path}/attributes HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\nIdempotency-Key: ".encode()
+        with daemon.wire() as wire:
+            for number, key in [(2, b"\xff"), (3, b"\xfe"), (4, "\ufffd".encode()), (2, b"\xff"), (5, b"\xff" * 64)]:
+                check_written(wire.exchange(head + key + b"\r\n\r\n" + body), number)
+            assert wire.exchange(head + b"\xff" * 65 + b"\r\n\r\n" + body).status == 400
 
     def test_covers_creation(self, daemon, path):
         headers = {"Idempotency-Key": "key-1"}

@@ -63,6 +63,14 @@ def test_without_a_session_is_refused(daemon):
         assert any("session-id" in detail for detail in answer.json()["details"])
 
 
+def test_a_session_id_that_is_not_utf8_is_refused(daemon):
+    for name in (b"a\xff", b"a\xc3", b"\xed\xa0\x80"):
+        with daemon.wire() as wire:
+            answer = wire.exchange(f"GET {OWN} HTTP/1.1\r\nHost: a\r\nsession-id: ".encode() + name + b"\r\n\r\n")
+        assert answer.status == 400, answer
+        assert any("session-id" in detail for detail in answer.json()["details"])
+
+
 def test_of_an_unknown_session_is_404(daemon, session):
     client = Client(daemon, session)
     for method, suffix, document in [

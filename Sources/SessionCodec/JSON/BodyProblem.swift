@@ -65,9 +65,12 @@ struct FieldProblems {
 
   /// Notes that `field` is wrong.
   mutating func add(_ field: String, _ what: String) {
-    guard details.count < BodyProblem.maximumDetails else { return }
+    guard !areMany else { return }
     details.append("\(field): \(what)")
   }
+
+  /// Whether there are as many as are told.
+  var areMany: Bool { details.count >= BodyProblem.maximumDetails }
 
   /// All of them, nil when there are none.
   var problem: BodyProblem? {

@@ -52,6 +52,8 @@ struct MemberReader {
 
   /// The attribute that `member` is, nil when it is refused.
   mutating func attribute(_ member: JSONMember) -> Attribute? {
+    // Once the body is refused with all the details that are given, thousands more would only cost time.
+    guard !problems.areMany else { return nil }
     guard !member.name.isEmpty else {
       refuse("context", "the name of an attribute must not be empty")
       return nil
