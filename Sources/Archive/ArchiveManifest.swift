@@ -8,7 +8,6 @@ internal import SessionCodec
 //   acme/00000000000000000001-00000000000000100000.ndjson.gz    a segment: the events at these positions, a line each
 //   acme/00000000000000100001-00000000000000123456.ndjson.gz
 //   acme/manifest                                                what the tenant's archive must come to
-//   archive.lock                                                 the claim of whoever writes
 //
 // A segment is one gzip member. Its lines are described at ArchiveLine. The manifest is text, a line each:
 //
@@ -24,7 +23,7 @@ internal import SessionCodec
 //   checksum NUMBER                                         of the lines before
 //
 // It is put in place of the one before with a rename once a new segment is on disk: so it always stands for a whole
-// archive, and a segment that it doesn't name is what an interrupted run left.
+// archive, and one segment behind those that it names is what an interrupted run left.
 
 /// What a tenant's archive must come to.
 public struct ArchiveManifest: Equatable, Sendable {

@@ -38,7 +38,7 @@ public struct ArchiveWriter: ~Copyable {
 
   private let path: String
   private let limits: Limits
-  private let lock: FileLock
+  private let lock: FolderLock
 
   /// Claims the archive in the folder `path`, creating it when it is missing. Throws when another process writes to it.
   public init(_ path: String, limits: Limits = Limits()) throws(ArchiveError) {
@@ -47,10 +47,10 @@ public struct ArchiveWriter: ~Copyable {
     lock = try Self.claim(path)
   }
 
-  private static func claim(_ path: String) throws(ArchiveError) -> FileLock {
+  private static func claim(_ path: String) throws(ArchiveError) -> FolderLock {
     do throws(SystemError) {
       try Files.createDirectory(path)
-      if let lock = try FileLock(path: path + "/archive.lock") { return lock }
+      if let lock = try FolderLock(path) { return lock }
     } catch {
       throw .system(error)
     }
@@ -83,7 +83,7 @@ public struct ArchiveWriter: ~Copyable {
       let before = manifest.segments
       if manifest.tail.position < end {
         try Files.createDirectory(folder)
-        try removeRest(in: folder, besides: manifest)
+        try removeRest(in: folder, besides: manifest, tenant, of: log)
       }
       while manifest.tail.position < end {
         let segment = try write(tenant, of: log, after: manifest.tail, to: end, in: folder, &trail, progress)
@@ -124,12 +124,37 @@ public struct ArchiveWriter: ~Copyable {
     return manifest
   }
 
-  /// Removes the segments that an interrupted run left.
-  private func removeRest(in folder: String, besides manifest: ArchiveManifest) throws(SystemError) {
+  /// Removes the segment that an interrupted run left: the one behind those that the manifest names, if the log has all that
+  /// it holds. Throws where there are others: then it's the manifest that was lost or set back, and they may be all that is
+  /// left of what was erased.
+  private func removeRest(
+    in folder: String, besides manifest: ArchiveManifest, _ tenant: TenantID, of log: EventLog
+  ) throws {
     let listed = Set(manifest.segments.map(\.name))
-    for name in try Files.names(in: folder) where SegmentName(name) != nil && !listed.contains(name) {
-      try Files.remove(folder + "/" + name)
+    let rest = try Files.names(in: folder).filter { !listed.contains($0) }.compactMap { SegmentName($0) }
+    guard let segment = rest.first else { return }
+    guard rest.count == 1, segment.first == manifest.tail.position + 1, try holdsPayloads(of: segment, tenant, log)
+    else {
+      throw ArchiveError.refused(
+        "\(folder) holds segments that its manifest doesn't name, such as \(segment), and the log may not have all of them "
+          + "any more; put the manifest back that belongs to them, or archive into another folder")
     }
+    try Files.remove(folder + "/" + segment.description)
+  }
+
+  /// Whether the log still has the payloads of all events of a segment.
+  private func holdsPayloads(of segment: SegmentName, _ tenant: TenantID, _ log: EventLog) throws -> Bool {
+    guard try log.lastPosition(of: tenant) >= segment.last else { return false }
+    var isWhole = true
+    var position = segment.first - 1
+    while isWhole && position < segment.last {
+      let count = Int(min(segment.last - position, Self.recordsPerTransaction))
+      position = try log.replay(tenant, after: position, limit: count) { frame throws(DamagedRecord) in
+        isWhole = !frame.isErased
+        return isWhole
+      }
+    }
+    return isWhole
   }
 
   /// Writes the next segment.

@@ -91,7 +91,13 @@ public final class EventLog: CommitLog {
   }
 
   /// What is wrong with the pages of its file, nil when nothing is. Reads all of it.
-  public func pageProblem() -> String? { environment.pageProblem() }
+  public func pageProblem() throws(EventLogError) -> String? {
+    do throws(LMDBError) {
+      return try environment.pageProblem()
+    } catch {
+      throw .storage(error)
+    }
+  }
 
   /// The number of the last commit, of whatever tenants.
   public var lastCommit: UInt64 { environment.lastTransaction }

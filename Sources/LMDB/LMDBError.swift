@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Glibc
 public import Platform
 
 /// What LMDB or the system beneath it refused: the code, what was tried, and what to do about it.
@@ -26,7 +27,7 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isVersionMismatch: Bool { code == MDB_VERSION_MISMATCH }
 
   /// Whether the disk, or what may be used of it, is full.
-  public var isDiskFull: Bool { code == 28 || code == 122 || isMapFull }
+  public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || isMapFull }
 
   /// Whether the environment has grown to its map. LMDB tells so before it writes anything: the transaction is undone, and
   /// reads go on.
@@ -35,6 +36,11 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether LMDB found its own pages damaged, or lacks something that must be there, such as a table.
   public var isDamage: Bool {
     code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID || code == MDB_NOTFOUND
+  }
+
+  /// Whether the process lacked memory, descriptors, reader slots or rights, which says nothing of what is stored.
+  public var isWantOfMeans: Bool {
+    [ENOMEM, EMFILE, ENFILE, EACCES, EPERM, EAGAIN].contains(code) || code == MDB_READERS_FULL
   }
 
   /// Whether the environment has refused everything since a commit failed half-way (lmdb.h, MDB_PANIC). What is on disk
@@ -58,10 +64,10 @@ public struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     case MDB_PANIC: "a commit failed before; restart, which recovers"
     case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_NOTFOUND:
       "the database is damaged; run sessionctl verify and restore it from a backup"
-    case 28: "the disk is full; make room"  // ENOSPC
-    case 122: "the disk quota is used up; make room"  // EDQUOT
-    case 13: "the files must belong to the user that runs this"  // EACCES
-    case 12: "the address space is limited; lower mapSizeBytes or raise the limit (ulimit -v, MemoryMax)"  // ENOMEM
+    case ENOSPC: "the disk is full; make room"
+    case EDQUOT: "the disk quota is used up; make room"
+    case EACCES: "the files must belong to the user that runs this"
+    case ENOMEM: "the address space is limited; lower mapSizeBytes or raise the limit (ulimit -v, MemoryMax)"
     default: ""
     }
   }

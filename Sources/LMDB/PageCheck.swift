@@ -70,12 +70,12 @@ extension Environment {
 }
 
 extension Environment {
-  /// What ``checkPages(leafBytes:)`` finds, nil when all is well.
-  public func pageProblem() -> String? {
+  /// What ``checkPages(leafBytes:)`` finds, nil when all is well. Throws when it couldn't look.
+  public func pageProblem() throws(LMDBError) -> String? {
     do throws(LMDBError) {
       try checkPages()
       return nil
-    } catch {
+    } catch  where !error.isWantOfMeans {
       return error.description
     }
   }

@@ -66,6 +66,26 @@ public enum Files {
     return status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// Whether `path` is a regular file, and no pipe, say, whose reader may have to wait. Throws when that can't be told.
+  public static func isRegularFile(_ path: String) throws(SystemError) -> Bool {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { throw .current("look for \(path)") }
+    return status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// Whether what stands at `path` is no link, and on the file system of the folder that holds it; also when nothing does.
+  /// Throws when that can't be told.
+  public static func isPlain(_ path: String) throws(SystemError) -> Bool {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else {
+      guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
+      return true
+    }
+    var folder = stat()
+    guard unsafe stat(parent(of: path), &folder) == 0 else { throw .current("look for \(parent(of: path))") }
+    return status.st_mode & S_IFMT != S_IFLNK && status.st_dev == folder.st_dev
+  }
+
   /// What tells a file from all others of a running system, whatever its name.
   public struct Identity: Equatable, Sendable {
     private let device: dev_t
@@ -226,14 +246,16 @@ extension Files {
   }
 }
 
-/// An exclusive claim on a file, held until it is dropped or the process ends in whatever way.
-public struct FileLock: ~Copyable, Sendable {
+/// An exclusive claim on a folder, held until it is dropped or the process ends in whatever way.
+///
+/// It is on the folder itself, since a file in it could be removed, and made anew for another claim.
+public struct FolderLock: ~Copyable, Sendable {
   private let descriptor: Int32
 
-  /// Claims `path`, creating the file when needed; nil when another process holds it.
-  public init?(path: String) throws(SystemError) {
-    let opened = Files.openOrMake(path)
-    guard opened >= 0 else { throw .current("open the lock file \(path)") }
+  /// Claims the folder `path`; nil when another process holds it.
+  public init?(_ path: String) throws(SystemError) {
+    let opened = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard opened >= 0 else { throw .current("open the folder \(path)") }
     // flock(2): the claim belongs to the open file, so that the kernel drops it with the process.
     guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
       let reason = errno

@@ -120,7 +120,13 @@ public final class Projections: Sendable {
   }
 
   /// What is wrong with the pages of their file, nil when nothing is. Reads all of it.
-  public func pageProblem() -> String? { environment.pageProblem() }
+  public func pageProblem() throws(ProjectionsError) -> String? {
+    do throws(LMDBError) {
+      return try environment.pageProblem()
+    } catch {
+      throw .storage(error)
+    }
+  }
 
   /// How much of the environment is in use.
   public var usage: Environment.Usage { environment.usage }

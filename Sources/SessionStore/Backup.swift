@@ -11,7 +11,7 @@ internal import SessionModel
 public struct Backup: ~Copyable {
   /// The folder that the backup will be, without a slash at its end.
   public let path: String
-  private let lock: FileLock
+  private let lock: FolderLock
 
   /// The folder in which the backup is being made.
   public var partial: DataDirectory { DataDirectory(path + ".partial") }
@@ -27,13 +27,13 @@ public struct Backup: ~Copyable {
   }
 
   /// Claims the folder that the backup is made in, and clears it of what an earlier one left.
-  private static func claim(_ partial: DataDirectory) throws(StoreError) -> FileLock {
+  private static func claim(_ partial: DataDirectory) throws(StoreError) -> FolderLock {
     if let foreign = try foreignFile(in: partial.path) {
       throw .directory("\(partial.path) is in the way: it holds \(foreign), which no backup makes; move it away")
     }
     do throws(SystemError) {
       try Files.createDirectory(partial.path)
-      if let lock = try FileLock(path: partial.path + "/sessiond.lock") {
+      if let lock = try FolderLock(partial.path) {
         try Files.removeDirectory(partial.log)
         return lock
       }
@@ -45,7 +45,7 @@ public struct Backup: ~Copyable {
 
   /// The first file in the folder that an interrupted backup can't have left there.
   private static func foreignFile(in path: String) throws(StoreError) -> String? {
-    let ours = ["log", "log.new", "sessiond.lock", marksName, marksName + ".new"]
+    let ours = ["log", "log.new", marksName, marksName + ".new"]
     do throws(SystemError) {
       guard try Files.exists(path) else { return nil }
       return try Files.names(in: path).first { !ours.contains($0) }

@@ -18,12 +18,18 @@ public struct DataDirectory: Sendable {
   public var projections: String { path + "/projections" }
 
   /// Claims the folder for this process, creating it when it is missing. Throws when another daemon serves it.
-  func claim() throws(StoreError) -> FileLock {
+  func claim() throws(StoreError) -> FolderLock {
+    let elsewhere: String?
     do throws(SystemError) {
       try Files.createDirectory(path)
-      if let lock = try FileLock(path: path + "/sessiond.lock") { return lock }
+      // Renames bring new files to their places, which needs one file system.
+      elsewhere = try !Files.isPlain(log) ? log : !Files.isPlain(projections) ? projections : nil
+      if elsewhere == nil, let lock = try FolderLock(path) { return lock }
     } catch {
       throw .directory("the data directory \(path) can't be used: \(error)")
+    }
+    if let elsewhere {
+      throw .directory("\(elsewhere) is a link or a mount; make the data directory \(path) itself one instead")
     }
     throw .directory(
       "another sessiond, or a sessionctl that writes, has the data directory \(path); stop it or choose another one with --data-dir"
@@ -70,7 +76,7 @@ public struct DataDirectory: Sendable {
 
   /// Claims the folder of a store for this process, and clears it of leftovers. Throws when there is none, or a daemon serves
   /// it.
-  func claimStore() throws(StoreError) -> FileLock {
+  func claimStore() throws(StoreError) -> FolderLock {
     guard try Self.holds(logFile) else {
       throw .directory("there is no store in \(path); name the daemon's data directory with --data-dir")
     }

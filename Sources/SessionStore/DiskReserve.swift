@@ -3,15 +3,15 @@ internal import Synchronization
 
 /// Watches the room on the disk, so that changes are refused while there is still enough to end in order.
 final class DiskReserve: Sendable {
-  private let paths: [String]
+  private let path: String
   private let reserveBytes: Atomic<Int>
   private let available = Atomic<UInt64>(.max)
   private let isShort = Atomic<Bool>(false)
   private let mapIsFull = Atomic<Bool>(false)
 
-  /// Watches the file systems of `paths`, of which the one with the least room counts; 0 bytes reserve nothing.
-  init(paths: [String], reserveBytes: Int) {
-    self.paths = paths
+  /// Watches the file system of `path`; 0 bytes reserve nothing.
+  init(path: String, reserveBytes: Int) {
+    self.path = path
     self.reserveBytes = Atomic(reserveBytes)
   }
 
@@ -28,17 +28,11 @@ final class DiskReserve: Sendable {
   /// Whether the disk has room for `bytes`, and for the pages that a commit writes beside them.
   func hasRoom(forBytes bytes: Int) -> Bool {
     // Where that can't be told, the attempt will tell.
-    guard let room = try? leastRoom() else { return true }
+    guard let room = try? Files.availableBytes(path) else { return true }
     return room >= UInt64(max(bytes, Self.leastFlushBytes))
   }
 
   private static let leastFlushBytes = 8 << 20
-
-  private func leastRoom() throws(SystemError) -> UInt64 {
-    var least = UInt64.max
-    for path in paths { least = min(least, try Files.availableBytes(path)) }
-    return least
-  }
 
   /// The room at the last look, in bytes.
   var availableBytes: UInt64 { available.load(ordering: .relaxed) }
@@ -55,7 +49,7 @@ final class DiskReserve: Sendable {
   /// What was refused is let in again when there is an eighth more than the reserve, so that it doesn't change with
   /// every file.
   func look(unflushedBytes: Int) throws(SystemError) -> Bool? {
-    let room = try leastRoom()
+    let room = try Files.availableBytes(path)
     available.store(room, ordering: .relaxed)
     let reserve = UInt64(max(bytes, unflushedBytes))
     let wasShort = self.isShort.load(ordering: .relaxed)

@@ -68,6 +68,10 @@ public struct EventWalk {
   ) throws {
     for tenant in try selectedTenants() {
       var place = try tenants[tenant] ?? firstPlace(tenant)
+      if try Self.lastPosition(of: tenant, in: reader.log) < place.reached {
+        // The tenant was removed since the last time, and perhaps begun anew.
+        place = Place(reached: 0, filter: try filter(in: tenant))
+      }
       while !place.isDone {
         let before = place.reached
         let items = try next(tenant, &place)

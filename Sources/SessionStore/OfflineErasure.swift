@@ -7,14 +7,14 @@ public import SessionModel
 /// Erases while the daemon is stopped, as ``SessionStore/erase(_:of:origin:completion:)`` does while it runs. Holds the
 /// data directory like a daemon, so that none runs meanwhile.
 public struct OfflineErasure: ~Copyable {
-  private let lock: FileLock
+  private let lock: FolderLock
   private let log: EventLog
   private var writer: OfflineWriter
 
   /// Claims the data directory and folds in what the projections lack. Throws when there is no store, or a daemon runs.
   /// `notice` is told what an operator should read.
   public init(
-    _ directory: DataDirectory, options: Environment.Options = Environment.Options(), notice: (String) -> Void
+    _ directory: DataDirectory, options: Environment.Options = Environment.Options(), notice: @escaping (String) -> Void
   ) throws(StoreError) {
     let claim = try directory.claimStore()
     let log: EventLog
@@ -23,7 +23,7 @@ public struct OfflineErasure: ~Copyable {
       log = try EventLog(path: directory.log, options: options)
       try TenantRemoval.refuseInterrupted(log)
       let projections = try SessionStore.openProjections(directory, log, options, notice: notice)
-      writer = try OfflineWriter(log, projections)
+      writer = try OfflineWriter(log, projections, notice: notice)
     } catch {
       throw StoreError(error)
     }

@@ -7,10 +7,12 @@ internal import SessionModel
 struct OfflineWriter: ~Copyable {
   private var cycle: WriterCycle
   private let projector: Projector
+  private let notice: (String) -> Void
   private var random = RandomBytes()
 
-  /// A writer to `log`, whose events are all folded into `projections` first.
-  init(_ log: EventLog, _ projections: Projections) throws(StoreError) {
+  /// A writer to `log`, whose events are all folded into `projections` first. `notice` is told what an operator should read.
+  init(_ log: EventLog, _ projections: Projections, notice: @escaping (String) -> Void) throws(StoreError) {
+    self.notice = notice
     let overlay = Overlay(maximumBytes: 64 << 20)
     let recovery = Recovery(log: log, overlay: overlay, projections: projections)
     let checkpoints = try recovery.run { _ in }.checkpoints
@@ -24,7 +26,8 @@ struct OfflineWriter: ~Copyable {
       catchUp: { tenant, checkpoint throws(StoreError) in try recovery.fold(tenant, after: checkpoint) })
   }
 
-  /// Carries the tasks out with one commit, and flushes the projections. Returns the outcomes in the tasks' order.
+  /// Carries the tasks out with one commit, and flushes the projections. Returns the outcomes in the tasks' order: what is
+  /// committed is done, whether it could be flushed or not.
   mutating func run(_ tasks: [(tenant: TenantID, task: WriterTask)]) throws(StoreError) -> [CommandOutcome] {
     var batch: [PendingCommand] = []
     for (tenant, task) in tasks {
@@ -35,7 +38,7 @@ struct OfflineWriter: ~Copyable {
     do throws(ProjectionsError) {
       try projector.flush()
     } catch {
-      throw .projections(error)
+      notice("\(error); the projections are without the last changes, which the next start folds in")
     }
     return outcomes
   }

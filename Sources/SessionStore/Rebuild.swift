@@ -20,7 +20,7 @@ public struct Rebuild: ~Copyable {
   }
 
   private let directory: DataDirectory
-  private let lock: FileLock
+  private let lock: FolderLock
   private let log: EventLog
 
   /// Claims the data directory. Throws when there is no store, a daemon runs, or the log has lost its end, of which the
@@ -38,7 +38,7 @@ public struct Rebuild: ~Copyable {
   private static func refuseLostEnd(_ directory: DataDirectory, _ log: EventLog) throws(StoreError) {
     // All of their pages are looked at first: damage, which the rebuild may be for, must not end this process.
     let options = Environment.Options(isReadOnly: true, checkedLeafBytes: .max)
-    guard let old = StoreReader.openProjections(directory, log, options).0 else { return }
+    guard let old = try StoreReader.openProjections(directory, log, options).0 else { return }
     _ = try Recovery.checkpointsFit(old, log)
   }
 

@@ -60,7 +60,9 @@ extension Restore {
     }
     guard !due.isEmpty else { return erasures }
     let projections = try Projections(path: newProjections, storeID: log.storeID) { _ in }
-    var writer = try OfflineWriter(log, projections)
+    var writer = try OfflineWriter(log, projections) { _ in
+      // The log is written anew afterwards, and folded from its beginning.
+    }
     for start in stride(from: 0, to: due.count, by: Self.erasuresPerCommit) {
       for outcome in try writer.run(Array(due[start..<min(start + Self.erasuresPerCommit, due.count)])) {
         switch outcome {

@@ -11,7 +11,7 @@ internal import SessionModel
 public struct Restore: ~Copyable {
   let directory: DataDirectory
   private let backup: DataDirectory
-  private let lock: FileLock
+  private let lock: FolderLock
 
   /// Claims `directory`, creating it when it is missing. Throws when a daemon runs, or there is a store already.
   public init(_ backup: String, into directory: DataDirectory) throws(StoreError) {
@@ -20,7 +20,7 @@ public struct Restore: ~Copyable {
     lock = try Self.claim(directory)
   }
 
-  private static func claim(_ directory: DataDirectory) throws(StoreError) -> FileLock {
+  private static func claim(_ directory: DataDirectory) throws(StoreError) -> FolderLock {
     let lock = try directory.claim()
     guard try !DataDirectory.holds(directory.log) else {
       throw .directory("there is a store in \(directory.path); restore into a directory without one")

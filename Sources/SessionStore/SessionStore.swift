@@ -2,6 +2,7 @@ internal import EventLog
 public import LMDB
 public import Platform
 internal import Projections
+internal import SessionCodec
 public import SessionModel
 internal import Synchronization
 
@@ -87,7 +88,7 @@ public final class SessionStore: Sendable {
   /// The file that the log was opened as.
   private let logFile: Files.Identity?
   private let maximumSessions: Atomic<UInt64>
-  private let lock: FileLock
+  private let lock: FolderLock
   /// Counts of what the store has done, for metrics.
   public let statistics = StoreStatistics()
   /// Tells feeds that the logs have grown.
@@ -119,7 +120,7 @@ public final class SessionStore: Sendable {
     lock = try directory.claim()
     try directory.refuseLostLog()
     try directory.removeLeftovers()
-    disk = DiskReserve(paths: [directory.log, directory.projections], reserveBytes: configuration.diskReserveBytes)
+    disk = DiskReserve(path: directory.path, reserveBytes: configuration.diskReserveBytes)
     maximumSessions = Atomic(configuration.rules.maximumSessions)
     queue = CommandQueue(capacity: configuration.queueCapacity)
     let recovered: Recovered
@@ -136,8 +137,23 @@ public final class SessionStore: Sendable {
     overlay.show(recovered.checkpoints)
     snapshots = SnapshotReader(overlay: overlay, projections: projections)
     lookAtDisk()
+    warnOfClock(recovered.checkpoints)
     start(self, recovered.checkpoints)
   }
+
+  /// Tells an operator of logs that end at a time which is still to come: the clock was ahead once, or is behind now.
+  private func warnOfClock(_ checkpoints: [TenantID: Checkpoint]) {
+    let soon = Instant(microseconds: now().microseconds + Self.tolerableMicroseconds)
+    let ahead = checkpoints.filter { $0.value.tail.recordedAt > soon }
+    guard let farthest = ahead.max(by: { $0.value.tail.recordedAt < $1.value.tail.recordedAt }) else { return }
+    observer.notice(
+      "the last event of tenant \(farthest.key) is of \(farthest.value.tail.recordedAt.rfc3339), which the clock says is still to "
+        + "come (tenants like that: \(ahead.count)); set the clock right. If it is, it was ahead when that was recorded, and "
+        + "until then nothing of the tenant expires")
+  }
+
+  /// How far clocks may be apart without a word of it, in microseconds.
+  private static let tolerableMicroseconds: Int64 = 60_000_000
 
   /// How large a file may be for all of it to be checked at start, which should take less than a second. Of a larger one
   /// all that leads to the leaves is checked, and `sessionctl verify` checks the rest.

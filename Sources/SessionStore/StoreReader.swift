@@ -15,6 +15,8 @@ public final class StoreReader: Sendable {
   public let directory: DataDirectory
   /// Its log, for reading alone.
   public let log: EventLog
+  /// The file that the log was opened as.
+  private let logFile: Files.Identity?
   /// The projections, nil when there are none that can be used.
   let projections: Projections?
   /// Why projections that are there can't be used.
@@ -48,25 +50,25 @@ public final class StoreReader: Sendable {
     } catch {
       throw .log(error)
     }
+    logFile = (try? Files.identity(directory.logFile)) ?? nil
     (projections, projectionsProblem) =
-      opensProjections ? Self.openProjections(directory, log, options) : (nil, nil)
+      opensProjections ? try Self.openProjections(directory, log, options) : (nil, nil)
   }
 
-  /// The projections of `log`'s store, for reading alone; nil when there are none, or with why they can't be read.
+  /// The projections of `log`'s store, for reading alone; nil when there are none, or with why they can't be read. Throws
+  /// where that isn't because of them.
   static func openProjections(
     _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options
-  ) -> (Projections?, String?) {
-    do throws(StoreError) {
-      guard try DataDirectory.holds(directory.projections + "/data.mdb") else { return (nil, nil) }
-    } catch {
-      return (nil, "the projections can't be read: \(error)")
-    }
+  ) throws(StoreError) -> (Projections?, String?) {
+    guard try DataDirectory.holds(directory.projections + "/data.mdb") else { return (nil, nil) }
     do throws(ProjectionsError) {
       let projections = try Projections(readOnly: directory.projections, options: options)
       guard try projections.storeID() == log.storeID else { return (nil, "the projections belong to another log") }
       return (projections, nil)
     } catch .unknownFormat(let format) {
       return (nil, "the projections have format \(format), which this version doesn't know")
+    } catch .storage(let error) where error.isWantOfMeans {
+      throw .projections(.storage(error))
     } catch {
       return (nil, "the projections can't be read: \(error)")
     }
@@ -74,6 +76,12 @@ public final class StoreReader: Sendable {
 
   /// The store's name.
   public var storeID: String { log.storeID }
+
+  /// Whether the log's file was removed or replaced since it was opened, so that nothing more can come of it.
+  public var isLost: Bool {
+    // Where that can't be told, the next look may.
+    (try? Files.identity(directory.logFile) != logFile) ?? false
+  }
 
   /// The number of the log's last commit; another one means that there is something new. Costs next to nothing.
   public var lastCommit: UInt64 { log.lastCommit }

@@ -11,7 +11,7 @@ public import SessionModel
 /// mark. Stopped in between, the next start of the daemon completes the removal, and so does the next run.
 public struct TenantRemoval: ~Copyable {
   private let directory: DataDirectory
-  private let lock: FileLock
+  private let lock: FolderLock
   private let log: EventLog
   private let options: Environment.Options
 

@@ -153,7 +153,7 @@ public struct Verification {
         step(.found(Finding(tenant: nil, position: nil, problem: projectionsProblem)))
       }
       if only == nil, earlier == nil, marks == nil {
-        for problem in [log.pageProblem(), projections?.pageProblem() ?? nil].compactMap(\.self) {
+        for problem in [try log.pageProblem(), try projections?.pageProblem() ?? nil].compactMap(\.self) {
           step(.found(Finding(tenant: nil, position: nil, problem: problem)))
         }
       }

@@ -8,7 +8,11 @@ extension IssuerKeys {
   init(readingFileOf issuer: IssuerConfiguration) throws(TokensError) {
     let content: [UInt8]
     do {
+      // Of a pipe somebody would have to write into it first, and nothing else goes on meanwhile.
+      guard try Files.isRegularFile(issuer.keyFile) else { throw KeyProblem("it is not a regular file") }
       content = try Files.read(issuer.keyFile, maximumBytes: Self.maximumFileBytes)
+    } catch let problem as KeyProblem {
+      throw .badKeyFile(issuer: issuer.issuer, path: issuer.keyFile, problem: problem.text)
     } catch {
       throw .badKeyFile(issuer: issuer.issuer, path: issuer.keyFile, problem: "\(error)")
     }

@@ -33,5 +33,10 @@ struct CommandFailure: Error {
 func printAll(_ write: (inout [UInt8]) throws -> Void) throws {
   var output = Output.standard()
   try write(&output.bytes)
-  try output.flush()
+  do {
+    try output.flush()
+  } catch {
+    // Who closes the pipe has seen enough. What the command has found is its status all the same.
+    guard error.isBrokenPipe else { throw error }
+  }
 }

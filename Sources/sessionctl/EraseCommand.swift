@@ -44,7 +44,7 @@ struct EraseCommand: ControlCommand {
   }
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
-    var erasure = try OfflineErasure(directory) { complain($0) }
+    var erasure = try OfflineErasure(directory, notice: complain)
     guard let receipt = try erasure.erase(subject, of: tenant, origin: Origin(actor: "sessionctl erase")) else {
       throw CommandFailure.finding("there is no such tenant or session")
     }

@@ -35,6 +35,8 @@ struct RebuildCommand: ControlCommand {
     var differences: [String] = []
     /// Why they could not be compared.
     var problem: String?
+    /// Whether that says nothing of them.
+    var isInterrupted = false
   }
 
   func run(in directory: DataDirectory) throws -> ExitStatus {
@@ -61,6 +63,7 @@ struct RebuildCommand: ControlCommand {
         output.append(contentsOf: Self.text(outcome, hadOld ? comparison : nil, seconds: seconds).utf8)
       }
     }
+    if comparison.isInterrupted { return .failed }
     return comparison.differences.isEmpty && comparison.problem == nil ? .fine : .finding
   }
 
@@ -80,8 +83,11 @@ struct RebuildCommand: ControlCommand {
     switch ending {
     case .exited(0): break
     case .exited(let status): comparison.problem = "the comparison ended with status \(status)"
-    case .signalled(let signal):
+    case .signalled(let signal) where ending.isMemoryFault:
       comparison.problem = "a page of them is damaged: reading it ended with signal \(signal)"
+    case .signalled(let signal):
+      comparison.problem = "the comparison was ended by signal \(signal)"
+      comparison.isInterrupted = true
     }
     return comparison
   }

@@ -24,7 +24,8 @@ struct TailCommand: ControlCommand {
       sessionctl tail --tenant acme --type ended --json
       sessionctl tail --tenant acme --from 1
 
-    exit status: 0 when it is interrupted, or nobody reads its pipe any more; 1 when records were damaged
+    exit status: 0 when it is interrupted, or nobody reads its pipe any more; 1 when records were damaged;
+    3 when the store was removed or replaced
 
     """
 
@@ -66,6 +67,9 @@ struct TailCommand: ControlCommand {
         try printer.output.flush()
       }
       guard printer.output.hasReader else { break }
+      guard !reader.isLost else {
+        throw CommandFailure.failed("the store was removed or replaced; begin again")
+      }
     } while interruption.wait(milliseconds: Self.pollMilliseconds, { $0 ? true : nil }) == nil
     return printer.hasDamage ? .finding : .fine
   }

@@ -120,7 +120,7 @@ extension Settings {
   }
 
   private mutating func readStorage(_ storage: SettingsReader) throws {
-    try storage.number("mapSizeBytes", (1 << 24)...(1 << 46), into: &store.environment.mapSizeBytes)
+    try storage.number("mapSizeBytes", (1 << 24)...(1 << 45), into: &store.environment.mapSizeBytes)
     try storage.number("maximumReaders", 16...65_536, into: &store.environment.maximumReaders)
     try storage.number("flushIntervalMilliseconds", 1...60_000, into: &store.flushIntervalMilliseconds)
     try storage.number("diskReserveBytes", 0...(1 << 46), into: &store.diskReserveBytes)

@@ -262,6 +262,30 @@ import Testing
     #expect(try archive.findings(comparing: archive.log) == [])
   }
 
+  @Test(
+    "segments that the manifest doesn't name stay where the log may not have what they hold", arguments: [true, false])
+  func lostManifest(isSetBack: Bool) throws {
+    let archive = try TestArchive()
+    for _ in 1...3 {
+      try archive.append(4, session: 1)
+      try archive.archive()
+    }
+    let manifest = try Files.read(archive.file("manifest"))
+    if isSetBack { try archive.append(4) }
+    if isSetBack { try archive.archive() }
+    // Only one is behind the manifest when it was set back; all are, when it is gone.
+    let segments = try archive.segments()
+    try archive.erase(isSetBack ? 15 : 2)
+    try archive.append(1, ofKind: .erased)
+    if isSetBack {
+      TemporaryFolder.write(manifest, to: archive.file("manifest"))
+    } else {
+      try Files.remove(archive.file("manifest"))
+    }
+    #expect(throws: ArchiveError.self) { try archive.archive() }
+    #expect(try archive.segments() == segments)
+  }
+
   @Test("nothing of another log is added to an archive, and nothing to a damaged manifest")
   func otherLogs() throws {
     let archive = try TestArchive()

@@ -86,13 +86,13 @@ import TestSupport
   @Test("a lock is held by one at a time, and free again when it is dropped")
   func lock() throws {
     let folder = try TemporaryFolder()
-    func isFree() throws -> Bool { try FileLock(path: folder("lock")) != nil }
+    func isFree() throws -> Bool { try FolderLock(folder.path) != nil }
     do {
-      let lock = try FileLock(path: folder("lock"))
+      let lock = try FolderLock(folder.path)
       #expect(try !isFree())
       _ = consume lock
     }
     #expect(try isFree())
-    #expect(throws: SystemError.self) { try FileLock(path: folder("none/lock")) == nil }
+    #expect(throws: SystemError.self) { try FolderLock(folder("none")) == nil }
   }
 }

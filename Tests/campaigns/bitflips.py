@@ -324,7 +324,6 @@ class Campaign:
     def trial(self, number: int, flip: Flip, seed: int) -> Violation | None:
         place = self.folder / f"flip-{number}"
         shutil.copytree(self.folder / "data", place / "data")
-        (place / "data" / "sessiond.lock").unlink(missing_ok=True)
         Pages.flip_in(place / "data" / flip.file / "data.mdb", flip.place, flip.bit)
         trial = Trial(flip, self.truth, place, self.options, seed)
         try:

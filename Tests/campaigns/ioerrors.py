@@ -85,7 +85,7 @@ KINDS = [
 
 def files(data: Path) -> list[Path]:
     """All that the daemon makes in its data directory, and the directory."""
-    names = [data, data / "sessiond.lock"]
+    names = [data]
     for environment in ("log", "log.new", "projections", "projections.new"):
         names += [data / environment, data / environment / "data.mdb", data / environment / "lock.mdb"]
     return names

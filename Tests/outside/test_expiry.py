@@ -125,6 +125,20 @@ def test_reading_and_changing_agree_after_the_clock_was_ahead(new_daemon, tmp_pa
     assert daemon.request("PUT", "/session-context/rival/context/other", document).status == 204
 
 
+def test_a_start_tells_of_events_of_a_time_to_come(new_daemon, tmp_path):
+    clock = SetClock(tmp_path)
+    daemon = new_daemon(variables=clock.variables).start()
+    begin(daemon, "s1")
+    assert "still to come" not in daemon.stderr
+    clock.set(clock.start - 59_000_000)
+    daemon.restart()
+    assert "still to come" not in daemon.stderr
+    clock.set(clock.start - 86_400_000_000)
+    daemon.restart()
+    assert "the last event of tenant acme is of 20" in daemon.stderr
+    assert "still to come (tenants like that: 1)" in daemon.stderr
+
+
 def test_expiry_is_exact_to_the_microsecond(new_daemon, tmp_path):
     """Two seconds after the last activity it is gone, a microsecond before it is there; whether it is flushed or not."""
     clock = SetClock(tmp_path)

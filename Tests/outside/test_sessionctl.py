@@ -482,6 +482,36 @@ def test_tail_follows(new_daemon, number):
     assert statuses == [0, 0, 0]
 
 
+def test_tail_ends_when_the_store_is_replaced(new_daemon, tmp_path):
+    daemon = new_daemon().start()
+    assert daemon.request("PUT", path_of("s1", query="upsert=true"), {}).status == 204
+    control(daemon.data, "backup", str(tmp_path / "backup"))
+    tail = Tail(daemon.data, "--from", "1")
+    tail.wait(1)
+    assert daemon.terminate() == 0
+    daemon.data.rename(tmp_path / "old")
+    control(daemon.data, "restore", str(tmp_path / "backup"))
+    assert tail.process.wait(10) == 3
+    assert b"begin again" in tail.process.stderr.read()
+
+
+def test_tail_goes_on_with_a_tenant_that_is_begun_anew(new_daemon):
+    daemon = new_daemon().start()
+    for number in range(5):
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), {}).status == 204
+    tail = Tail(daemon.data, "--from", "1")
+    try:
+        tail.wait(5)
+        assert daemon.terminate() == 0
+        control(daemon.data, "tenant", "remove", "acme", "--confirm", "acme")
+        daemon.start()
+        time.sleep(0.5)
+        assert daemon.request("PUT", path_of("anew", query="upsert=true"), {}).status == 204
+        assert tail.wait(6)[-1]["subject"] == "anew"
+    finally:
+        assert tail.end(signal.SIGTERM) == 0
+
+
 def test_tail_ends_when_nobody_reads(fed):
     daemon, _ = fed
     command = [CONTROL, "--data-dir", daemon.data, "tail"]
@@ -812,7 +842,7 @@ def test_rebuild_after_a_crash_equals_what_the_daemon_had(new_daemon):
         assert report["compared"] and report["differences"] == [] and report["problem"] is None
         assert report["events"] == control(daemon.data, "status", "--json").json()["events"]
         assert findings(daemon.data) == []
-        assert sorted(path.name for path in daemon.data.iterdir()) == ["log", "projections", "sessiond.lock"]
+        assert sorted(path.name for path in daemon.data.iterdir()) == ["log", "projections"]
     pages = Pages(daemon.data / "projections/data.mdb")
     _, _, data, data_size = pages.table("snapshots")[3]
     pages.flip(data + data_size - 9, 0)

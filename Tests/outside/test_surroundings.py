@@ -93,7 +93,6 @@ def test_what_root_makes_in_the_daemons_folder_is_the_daemons(stopped, words, is
         lock.unlink()
     if not is_whole:
         shutil.rmtree(stopped.data / "projections")
-        (stopped.data / "sessiond.lock").unlink()
     done = control("--data-dir", stopped.data, *words)
     assert done.returncode == 0, done
     assert (stopped.data / "log/lock.mdb").exists()
@@ -233,6 +232,20 @@ def test_backups_are_kept_by_a_number_from_one_on(tmp_path, keep, status):
     assert len(list(backups.iterdir())) == (2 if keep == "2" else 3)
 
 
+def test_backups_with_names_of_a_time_to_come_push_none_out(tmp_path):
+    backups = tmp_path / "backups"
+    ahead = [f"2099010{day}T020000Z" for day in range(1, 4)]
+    for name in [*ahead, "20260101T020000Z", "20260102T020000Z", "mine.partial", "20260101T010000Z.partial"]:
+        (backups / name).mkdir(parents=True)
+    script = (REPOSITORY / "systemd/backup").read_text().replace("/usr/bin/sessionctl", "made() { mkdir \"$4\"; }; made")
+    variables = environment(STATE_DIRECTORY=f"{tmp_path}/data:{backups}", KEEP="2")
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, env=variables)
+    assert done.returncode == 0, done
+    left = {entry.name for entry in backups.iterdir()}
+    assert {*ahead, "20260102T020000Z", "mine.partial"} < left and len(left) == 6, left
+    assert done.stdout.count("a time to come") == 3
+
+
 def test_bash_completes_behind_an_equals_sign():
     def completed(*words: str) -> str:
         script = f'. "{REPOSITORY}/config/completions/sessionctl.bash"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
@@ -243,3 +256,106 @@ def test_bash_completes_behind_an_equals_sign():
     assert completed("sessionctl", "replay", "--format", "=") == "table ndjson csv"
     assert completed("sessionctl", "replay", "--format", "=", "n") == "ndjson"
     assert "verify" in completed("sessionctl", "--data-dir", "=", "/x", "").split()
+
+
+@pytest.mark.parametrize("kind", ["a link", "a mount"])
+@pytest.mark.parametrize("name", ["log", "projections"])
+def test_a_part_of_the_data_directory_elsewhere_is_refused(stopped, tmp_path, kind, name):
+    part, other = stopped.data / name, tmp_path / "other"
+    part.rename(other)
+    if kind == "a link":
+        part.symlink_to(other)
+    else:
+        part.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(part)]
+        if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+            pytest.skip("nothing can be mounted here")
+        for file in other.iterdir():
+            shutil.copy(file, part)
+    try:
+        command = [BINARY, "--data-dir", stopped.data, "--listen", "127.0.0.1:0", "--auth", "none"]
+        start = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
+        assert start.returncode == 3 and f"{name} is a link or a mount" in start.stderr, start
+        for words in (["rebuild"], ["erase", "acme", "--session", "s1"]):
+            done = control("--data-dir", stopped.data, *words)
+            assert done.returncode == 3 and f"{name} is a link or a mount" in done.stderr, done
+    finally:
+        if kind == "a mount":
+            subprocess.run(["umount", "--lazy", str(part)], check=True)
+    # As a whole the data directory may be one.
+    if kind == "a link":
+        part.unlink()
+        other.rename(part)
+        stopped.data.rename(other)
+        stopped.data.symlink_to(other)
+        assert stopped.start().request("GET", path_of("s1")).status == 200
+
+
+def test_no_file_in_the_data_directory_can_be_removed_to_have_two_writers(new_daemon):
+    daemon = new_daemon().start()
+    assert daemon.request("PUT", path_of("s1", query="upsert=true"), {"siteCode": "main"}).status == 204
+    for file in daemon.data.iterdir():
+        if file.is_file():
+            file.unlink()
+    for words in (["erase", "acme", "--session", "s1"], ["rebuild"], ["tenant", "remove", "acme", "--confirm", "acme"]):
+        done = control("--data-dir", daemon.data, *words)
+        assert done.returncode == 3 and "another sessiond" in done.stderr, done
+    command = [BINARY, "--data-dir", daemon.data, "--listen", "127.0.0.1:0", "--auth", "none"]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
+    assert second.returncode == 3 and "another sessiond" in second.stderr, second
+    assert daemon.request("GET", path_of("s1")).status == 200
+
+
+@pytest.mark.parametrize("words", [("verify",), ("verify", "--json"), ("status",)])
+def test_a_finding_is_told_by_the_status_also_where_nobody_reads(stopped, words):
+    projections = stopped.data / "projections/data.mdb"
+    projections.write_bytes(b"x" * projections.stat().st_size)
+    read, write = os.pipe()
+    os.close(read)
+    command = [CONTROL, "--data-dir", stopped.data, *words]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60, env=environment())
+    os.close(write)
+    assert done.returncode == 1, done
+
+
+def test_what_could_not_be_looked_at_is_no_finding(stopped):
+    """For want of descriptors or of address space, of which the log's map takes a TiB and the projections' another."""
+    statuses = []
+    for limit in [f"--nofile={count}:{count}" for count in range(4, 12)] + ["--as=1500000000000"]:
+        command = ["prlimit", limit, CONTROL, "--data-dir", stopped.data, "verify"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment())
+        statuses.append(done.returncode)
+        if done.returncode != 0:
+            assert done.returncode == 3 and "finding" not in done.stdout, done
+    assert statuses[-1] == 3 and statuses[0] == 3 and 0 in statuses, statuses
+
+
+def test_an_erasure_that_is_committed_is_told_where_it_can_not_be_flushed(stopped, tmp_path):
+    """The projections' file can't grow any more, the log's can."""
+    library = tmp_path / "full.so"
+    source = tmp_path / "full.c"
+    source.write_text(
+        """
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <errno.h>
+        #include <stdio.h>
+        #include <string.h>
+        #include <unistd.h>
+        int fdatasync(int file) {
+          char link[64], path[4096];
+          snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+          ssize_t length = readlink(link, path, sizeof path - 1);
+          if (length > 0) { path[length] = 0; if (strstr(path, "/projections/")) { errno = ENOSPC; return -1; } }
+          int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+          return real(file);
+        }
+        """
+    )
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    command = [CONTROL, "--data-dir", stopped.data, "erase", "acme", "--session", "s1", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(LD_PRELOAD=str(library)), timeout=60)
+    assert done.returncode == 0 and "folds in" in done.stderr, done
+    assert [session["sessionId"] for session in json.loads(done.stdout)["sessions"]] == ["s1"]
+    assert stopped.start().request("GET", path_of("s1")).status == 404
+    assert control("--data-dir", stopped.data, "verify").returncode == 0
