@@ -1,4 +1,5 @@
 import SessionModel
+import SessionStore
 import Testing
 import TestSupport
 
@@ -61,6 +62,79 @@ import TestSupport
     let second = test.send("GET", "/contexts?customerId=c1&limit=1000&after=s5").body
     #expect(second.split(separator: #""sessionId":"#).count - 1 == 2)
     #expect(next(second) == nil)
+  }
+
+  @Test("whether each of a customer's sessions lives and still carries the id is told")
+  func states() throws {
+    let test = try TestAPI(
+      .open, store: { $0.rules.timeToLive = TimeToLive(anonymousSeconds: 10, customerSeconds: 20) })
+    for session in ["active", "former", "ended", "expired"] {
+      #expect(test.send("PUT", "/context/\(session)?upsert=true", #"{"customerId":"c1"}"#).status == 204)
+    }
+    test.clock.advance(microseconds: 15_000_000)
+    #expect(test.send("DELETE", "/context/ended").status == 204)
+    let patch = #"{"customerId":null,"metadata":{"version":1}}"#
+    #expect(test.send("PATCH", "/context/former", patch).status == 204)
+    #expect(test.send("PATCH", "/context/active", #"{"currency":"EUR","metadata":{"version":1}}"#).status == 204)
+    test.clock.advance(microseconds: 6_000_000)
+    let list = test.send("GET", "/contexts?customerId=c1").body
+    let states = list.matches(of: /"state":"([a-z]+)","carries":(true|false),"context":{"sessionId":"([a-z]+)"/)
+      .map { "\($0.3) \($0.1) \($0.2)" }
+    #expect(states == ["active active true", "ended ended false", "expired expired true", "former active false"])
+  }
+
+  @Test("the pages of a session's events and of a customer's sessions lead on, whatever the names are")
+  func links() throws {
+    let test = try TestAPI()
+    let sessions = ["a&b 1", "a&b 2", "a%2", "a/3", "a=4", "ü"]
+    for session in sessions {
+      let path = "/context/\(percentEncoded(session))"
+      #expect(test.send("PUT", "\(path)?upsert=true", #"{"customerId":"c&1"}"#).status == 204)
+      for number in 1...4 {
+        #expect(test.send("POST", "\(path)/attributes", #"{"key":"a","value":\#(number)}"#).status == 204)
+      }
+      var found: [Int] = []
+      var target: String? = TestAPI.base + path + "/events?limit=2"
+      while let page = target {
+        let answer = test.send(Request("GET", page))
+        found += positions(answer.body)
+        target = next(answer.body)
+        #expect(target?.contains("limit=2&") != false)
+      }
+      #expect(found.count == 5 && found == found.sorted(by: >))
+    }
+    var listed: [String] = []
+    var target: String? = TestAPI.base + "/contexts?customerId=c%261&limit=2"
+    while let page = target {
+      let answer = test.send(Request("GET", page))
+      listed += answer.body.matches(of: /"sessionId":"([^"]+)"/).map { String($0.1) }
+      target = next(answer.body)
+    }
+    #expect(listed.sorted() == sessions.sorted())
+  }
+
+  @Test("a page of events begins at one of the session's own")
+  func othersPosition() throws {
+    let test = try TestAPI()
+    for session in ["s1", "s2", "s2"] {
+      #expect(test.send("PUT", "/context/\(session)?upsert=true", #"{"siteCode":"\#(session)"}"#).status == 204)
+    }
+    #expect(test.send("POST", "/context/s2/attributes", #"{"key":"a","value":1}"#).status == 204)
+    #expect(positions(test.send("GET", "/context/s2/events?from=3").body) == [3, 2])
+    for position in [1, 4, 9] {
+      let answer = test.send("GET", "/context/s2/events?from=\(position)")
+      #expect(answer.status == 404)
+      #expect(!answer.body.contains("s1"))
+    }
+  }
+
+  @Test("a version and a time at once are refused")
+  func versionAndTime() throws {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", "{}").status == 204)
+    let answer = test.send("GET", "/context/s1?version=1&asOf=2026-01-01T00:00:00Z")
+    #expect(answer.status == 400)
+    #expect(answer.body.contains("name either a version or a time"))
   }
 
   @Test("a time that has not come is refused, and now isn't")

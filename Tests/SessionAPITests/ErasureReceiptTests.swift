@@ -1,3 +1,5 @@
+import HTTPServer
+import Platform
 import SessionAPI
 import SessionModel
 import SessionStore
@@ -34,6 +36,25 @@ import TestSupport
     #expect(event.contains(#""type":"session.erased.v1","subject":"a \"1\"""#))
     #expect(event.contains(#""actor":"development","requestid":"r-1","data":{}"#))
     #expect(test.send("GET", "/events?after=0&limit=1").body.contains(#""erased":true,"data":{}"#))
+  }
+
+  @Test("the access log has the position of the last event that an erasure led to")
+  func position() throws {
+    let records = Monitor<[AccessRecord]>([])
+    let api = SessionAPI(
+      store: test.store, configuration: SessionAPI.Configuration(), authorizer: .open, logsAccess: true,
+      accessLog: { record in records.withLock { $0.append(record) } }, log: { _ in })
+    for session in ["s1", "s2"] {
+      #expect(test.send("PUT", "/context/\(session)?upsert=true", #"{"customerId":"c1"}"#).status == 204)
+    }
+    let answer = Monitor<HTTPResponse?>(nil)
+    let body = Array(#"{"customerId":"c1"}"#.utf8)
+    api.handle(
+      HTTPExchange(method: .post, target: TestAPI.base + "/erasures", body: body) { response in
+        answer.signal { $0 = response }
+      })
+    #expect(answer.wait(milliseconds: 60_000) { $0 }?.status == 200)
+    #expect(records.withLock { $0.map(\.position) } == [4])
   }
 
   @Test("a tenant's erasures count among its changes a second")

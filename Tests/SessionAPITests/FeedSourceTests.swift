@@ -80,6 +80,28 @@ import TestSupport
     #expect(feed.next() == ("", .waiting))
   }
 
+  @Test("no position is noted for what an event has told")
+  func toldByEvents() throws {
+    let feed = try Feed(TestAPI(), checkpointSeconds: 0.05)
+    #expect(feed.next().text.contains("caught-up"))
+    begin(feed.test, "s1")
+    #expect(feed.next().text.hasPrefix("id: 1\n"))
+    pause(60)
+    #expect(feed.next() == ("", .waiting))
+  }
+
+  @Test("a feed of a customer begins with what its sessions were before, also after an erasure in between")
+  func lifeAfterErasure() throws {
+    let test = try TestAPI()
+    begin(test, "s1", #"{"customerId":"c1"}"#)
+    #expect(test.send("POST", "/erasures", #"{"sessionId":"s1"}"#).status == 200)
+    begin(test, "s1")
+    #expect(test.send("PATCH", "/context/s1", #"{"customerId":"c1","metadata":{"version":1}}"#).status == 204)
+    let text = try Feed(test, customer: "c1").next().text
+    let ids = text.split(separator: "\n").filter { $0.hasPrefix("id: ") }.compactMap { Int($0.dropFirst(4)) }
+    #expect(ids.dropLast() == [1, 2, 3, 4])
+  }
+
   @Test("a session that comes to belong to the customer is in the feed from then on")
   func newCarrier() throws {
     let feed = try Feed(TestAPI(), customer: "c1")

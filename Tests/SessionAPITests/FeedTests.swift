@@ -110,6 +110,8 @@ import TestSupport
         "?after=1", "Last-Event-ID: position 9 lies behind the log's end, 4",
         asLive.merging(["Last-Event-ID": "9"]) { $1 }
       ),
+      ("?limit=0", "limit: must be a whole number from 1 to 1000", [:]),
+      ("?limit=1001", "limit: must be a whole number from 1 to 1000", [:]),
       ("?limit=5", "limit: belongs to pages; a stream goes on to its end", asLines),
       ("?type=session.flew.v1", "type: must be an event's type such as session.patched.v1", asLive),
     ] as [(String, String, [String: String])])
@@ -136,6 +138,22 @@ import TestSupport
     #expect(
       test.send("GET", "/events?limit=3").body.contains(#""next":"/session-context/acme/events?after=3&limit=3""#))
     #expect(!test.send("GET", "/events?limit=1&after=3").body.contains("next"))
+  }
+
+  @Test("the next page has the filters of this one")
+  func filteredLink() throws {
+    let test = try TestAPI()
+    #expect(test.send("PUT", "/context/s1?upsert=true", #"{"customerId":"c&1"}"#).status == 204)
+    for number in 1...2 {
+      #expect(test.send("POST", "/context/s1/attributes", #"{"key":"a","value":\#(number)}"#).status == 204)
+    }
+    let answer = test.send(
+      "GET", "/events?limit=1&type=session.attribute-set.v1&sessionId=s1&customerId=c%261"
+    ).body
+    let next = try #require(answer.firstMatch(of: /"next":"([^"]+)"/)).1
+    for part in ["limit=1", "type=session.attribute-set.v1", "sessionId=s1", "customerId=c%261", "after=2"] {
+      #expect(next.split { "?&".contains($0) }.contains { $0 == part }, "\(next)")
+    }
   }
 
   @Test("a client that takes none of the forms learns them")

@@ -66,8 +66,18 @@ import TestSupport
     #expect(try query.number(.limit, in: 1...100) == number)
   }
 
-  private func exchange(_ headers: [(name: String, value: String)], _ body: String = "") -> HTTPExchange {
-    HTTPExchange(method: .put, target: "/x", headers: headers, body: Array(body.utf8)) { _ in }
+  private func exchange(
+    _ headers: [(name: String, value: String)], _ body: String = "", method: HTTPMethod = .put, target: String = "/x"
+  ) -> HTTPExchange {
+    HTTPExchange(method: method, target: target, headers: headers, body: Array(body.utf8)) { _ in }
+  }
+
+  @Test(
+    "a request id comes back when it has 1 to 128 visible bytes",
+    arguments: [(0, false), (1, true), (128, true), (129, false)])
+  func requestID(_ count: Int, _ isGood: Bool) {
+    let id = String(repeating: "i", count: count)
+    #expect(RequestTrace(exchange([(name: "X-Request-Id", value: id)])).requestID == (isGood ? id : nil))
   }
 
   @Test(
@@ -83,12 +93,13 @@ import TestSupport
     #expect(RequestTrace(exchange([(name: "Traceparent", value: value)])).traceParent == (isGood ? value : ""))
   }
 
-  @Test("the mark of a request depends on caller, session, conditions, body and nothing else")
+  @Test("the mark of a request depends on caller, method, target, session, conditions, body and nothing else")
   func marks() throws {
     func mark(
-      _ headers: [(name: String, value: String)] = [], _ body: String = "b", actor: String = "a", session: String = "s"
+      _ headers: [(name: String, value: String)] = [], _ body: String = "b", actor: String = "a", session: String = "s",
+      method: HTTPMethod = .put, target: String = "/x"
     ) throws -> RequestMark {
-      let exchange = exchange(headers, body)
+      let exchange = exchange(headers, body, method: method, target: target)
       return try RequestHeaders(exchange).mark(exchange, actor: actor, sessionID: SessionID(valid: session))
     }
     let plain = try mark().fingerprint
@@ -99,8 +110,9 @@ import TestSupport
     let others = [
       try mark([(name: "If-Match", value: "\"1\"")]), try mark([(name: "If-None-Match", value: "\"1\"")]),
       try mark([], "c"), try mark(actor: "b"), try mark(session: "t"),
+      try mark(method: .patch), try mark(target: "/y"),
     ]
-    #expect(Set(others.map(\.fingerprint) + [plain]).count == 6)
+    #expect(Set(others.map(\.fingerprint) + [plain]).count == 8)
   }
 
   @Test("an idempotency key has 1 to 64 bytes", arguments: [(0, false), (1, true), (64, true), (65, false)])

@@ -745,6 +745,16 @@ class TestIdempotencyKey:
             assert (body["code"], body["sessionId"]) == (422, session)
         assert version(daemon, path) == 2
 
+    def test_answers_422_for_the_same_on_another_attribute(self, daemon, path):
+        create(daemon, path)
+        for version, name in ((2, "a"), (3, "b")):
+            check_written(daemon.request("POST", path + "/attributes", {"key": name, "value": 1}), version)
+        headers = {"Idempotency-Key": "key-1"}
+        check_written(daemon.request("DELETE", path + "/attributes/a", headers=headers), 4)
+        assert daemon.request("DELETE", path + "/attributes/b", headers=headers).status == 422
+        check_written(daemon.request("DELETE", path + "/attributes/a", headers=headers), 4)
+        assert fields(daemon, path)["context"]["b"] == 1
+
     def test_is_a_sessions_own(self, daemon, session, path):
         other = path_of(session + "-other")
         headers = {"Idempotency-Key": "key-1"}
