@@ -1,6 +1,7 @@
 /// Under which names an issuer writes what sessiond reads: identity providers differ in them.
 public struct ClaimNames: Sendable, Equatable {
-  /// The tenant or tenants: a string or an array of strings. Default `tenant`.
+  /// The tenant or tenants: a string or an array of strings. Default `tenant`. When a token lacks it, the entries
+  /// `tenant=…` of its scope name them.
   public var tenant: String
   /// The id of the browser session, in anonymous and customer tokens. Default `session_id`.
   public var sessionID: String

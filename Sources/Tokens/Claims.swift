@@ -38,7 +38,7 @@ struct Claims {
     let sessionID = try identifier(names.sessionID)
     let entries = try scopeEntries()
     let tenantNames = try tenantNames(scopeEntries: entries)
-    let scopes = Set(entries.filter { TenantPattern.scopeEntry.tenant(in: $0) == nil })
+    let scopes = Set(entries.filter { Self.tenant(inScope: $0) == nil })
 
     var customerID = try identifier(names.customerID)
     if names.customerID == "sub" {
@@ -67,21 +67,16 @@ struct Claims {
   }
 
   private func tenantNames(scopeEntries: [String]) throws(Refusal) -> Set<String> {
-    let claimed = try strings(issuer.claims.tenant).map { values in
-      guard let pattern = issuer.tenantPattern else { return values }
-      return values.compactMap(pattern.tenant(in:))
-    }
-    let scoped = scopeEntries.compactMap(TenantPattern.scopeEntry.tenant(in:))
-    let named: [String]
-    switch (issuer.tenantSource, issuer.tenants) {
-    case (.claimOrScope, _): named = claimed ?? scoped
-    case (.claim, _): named = claimed ?? []
-    case (.scope, _): named = scoped
-    case (.issuer, .only(let tenants)): named = tenants
-    case (.issuer, .any): named = []
-    }
-    guard case .only(let allowed) = issuer.tenants else { return Set(named) }
-    return Set(named).intersection(allowed)
+    let named = Set(try strings(issuer.claims.tenant) ?? scopeEntries.compactMap(Self.tenant(inScope:)))
+    guard case .only(let allowed) = issuer.tenants else { return named }
+    return named.intersection(allowed)
+  }
+
+  /// The tenant that an entry of the scope names, as in `tenant=acme` (API contract, section 3); nil when it names none.
+  private static func tenant(inScope entry: String) -> String? {
+    let prefix = "tenant="
+    guard entry.utf8.count > prefix.utf8.count, entry.utf8.starts(with: prefix.utf8) else { return nil }
+    return String(entry.unicodeScalars.dropFirst(prefix.unicodeScalars.count))
   }
 
   private func scopeEntries() throws(Refusal) -> [String] {

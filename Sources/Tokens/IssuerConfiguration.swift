@@ -16,18 +16,6 @@ public struct IssuerConfiguration: Sendable, Equatable {
     case any
   }
 
-  /// Where a token says which tenants it may act for.
-  public enum TenantSource: Sendable, Equatable {
-    /// In the tenant claim; when the token lacks it, in the scope entries `tenant=…`.
-    case claimOrScope
-    /// In the tenant claim alone.
-    case claim
-    /// In the scope entries `tenant=…` alone.
-    case scope
-    /// Nowhere: each of the issuer's tokens may act for all of the issuer's tenants, which must be listed.
-    case issuer
-  }
-
   /// The issuer's name, equal byte for byte to the tokens' `iss` (RFC 7519 section 4.1.1).
   public var issuer: String
   /// The path of the file with the issuer's public keys, a JWK set (RFC 7517 section 5).
@@ -36,10 +24,6 @@ public struct IssuerConfiguration: Sendable, Equatable {
   public var audiences: AudienceRule
   /// For which tenants it may speak.
   public var tenants: TenantRule
-  /// Where its tokens name their tenants.
-  public var tenantSource: TenantSource
-  /// How the values of the tenant claim wrap the tenant's name; nil: they are the name.
-  public var tenantPattern: TenantPattern?
   /// The names of its claims.
   public var claims: ClaimNames
   /// By how many seconds its clock may differ from ours: 0 to 60.
@@ -47,16 +31,13 @@ public struct IssuerConfiguration: Sendable, Equatable {
 
   /// An issuer; what is left out has its default.
   public init(
-    issuer: String, keyFile: String, audiences: AudienceRule, tenants: TenantRule,
-    tenantSource: TenantSource = .claimOrScope, tenantPattern: TenantPattern? = nil, claims: ClaimNames = ClaimNames(),
+    issuer: String, keyFile: String, audiences: AudienceRule, tenants: TenantRule, claims: ClaimNames = ClaimNames(),
     leewaySeconds: Int64 = 60
   ) {
     self.issuer = issuer
     self.keyFile = keyFile
     self.audiences = audiences
     self.tenants = tenants
-    self.tenantSource = tenantSource
-    self.tenantPattern = tenantPattern
     self.claims = claims
     self.leewaySeconds = leewaySeconds
   }
@@ -72,9 +53,6 @@ public struct IssuerConfiguration: Sendable, Equatable {
     }
     if case .only(let names) = tenants, names.isEmpty || names.contains("") {
       throw refuse("its allowed tenants are empty; list them, or allow any")
-    }
-    if tenantSource == .issuer && tenants == .any {
-      throw refuse("its tokens name no tenant, so its tenants must be listed")
     }
     for name in claims.all where name.isEmpty || !name.utf8.allSatisfy(isPlainText) {
       throw refuse("the claim name '\(name)'; use printable ASCII without quotes and backslashes")

@@ -102,34 +102,12 @@ struct ClaimsTests {
     #expect(token.mayAct(for: "acme") && !token.mayAct(for: "acm") && !token.mayAct(for: "acmee"))
   }
 
-  @Test("an issuer may say where its tenants stand")
-  func tenantSources() throws {
-    let changes: [String: String?] = ["tenant": "\"acme\"", "scope": "\"tenant=zoo\""]
-    #expect(try Verifying { $0.tenantSource = .claim }.token(changes).tenants == ["acme"])
-    #expect(try Verifying { $0.tenantSource = .scope }.token(changes).tenants == ["zoo"])
-    #expect(try Verifying { $0.tenantSource = .claim }.token(["tenant": nil, "scope": "\"tenant=zoo\""]).tenants == [])
-    let own = try Verifying {
-      $0.tenantSource = .issuer
-      $0.tenants = .only(["shop", "shop2"])
-    }
-    #expect(try own.token(changes).tenants == ["shop", "shop2"])
-  }
-
   @Test("an issuer speaks only for its allowed tenants")
   func allowedTenants() throws {
     let limited = try Verifying { $0.tenants = .only(["acme"]) }
     #expect(try limited.token(["tenant": "[\"acme\",\"zoo\"]"]).tenants == ["acme"])
     #expect(try limited.token(["tenant": "\"zoo\""]).tenants == [])
     #expect(try limited.token(["tenant": nil, "scope": "\"tenant=zoo\""]).tenants == [])
-  }
-
-  @Test("a pattern unwraps the tenant's name, and what does not fit names none")
-  func tenantPattern() throws {
-    let wrapped = try Verifying { $0.tenantPattern = TenantPattern("urn:*:shop") }
-    #expect(try wrapped.token(["tenant": "[\"urn:acme:shop\",\"zoo\",\"urn::shop\",\"urn:shop\"]"]).tenants == ["acme"])
-    #expect(TenantPattern("acme") == nil)
-    #expect(TenantPattern("a*b*c") == nil)
-    #expect(TenantPattern("*")?.tenant(in: "acme") == "acme")
   }
 
   @Test("scopes come as one text or as an array, and the tenants among them are not scopes")
@@ -143,6 +121,8 @@ struct ClaimsTests {
       #expect(token.scopes == expected)
       #expect(token.has(scope: "x") && !token.has(scope: "tenant=acme") && !token.has(scope: ""))
     }
+    #expect(
+      try verifying.token(["scope": "\"tenant= tenants=a Tenant=a\""]).scopes == ["tenant=", "tenants=a", "Tenant=a"])
     #expect(try verifying.token(["scope": "\"\""]).scopes == [])
     #expect(try verifying.token(["scope": nil]).scopes == [])
   }

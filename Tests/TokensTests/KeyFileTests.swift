@@ -184,7 +184,7 @@ struct KeyFileTests {
     let changes: [(inout IssuerConfiguration) -> Void] = [
       { $0.issuer = "" }, { $0.keyFile = "" }, { $0.leewaySeconds = 61 }, { $0.leewaySeconds = -1 },
       { $0.audiences = .anyOf([]) }, { $0.audiences = .anyOf([""]) }, { $0.tenants = .only([]) },
-      { $0.tenants = .only([""]) }, { $0.tenantSource = .issuer }, { $0.claims.scope = "" },
+      { $0.tenants = .only([""]) }, { $0.claims.scope = "" },
       { $0.claims.tenant = "a\"b" }, { $0.claims.customerID = "a\nb" },
     ]
     for change in changes {
