@@ -15,10 +15,10 @@ struct Claims {
 
   /// The span of time in which the token is good, in seconds and with the issuer's leeway (RFC 7519 sections 4.1.4 to
   /// 4.1.6): from the first until just before the second. `exp` is required.
-  func validity() throws(Refusal) -> (fromSeconds: Int64, untilSeconds: Int64, expiresAtSeconds: Int64) {
+  func validity() throws(Refusal) -> (fromSeconds: Int64, untilSeconds: Int64) {
     guard let expiresAt = try time("exp") else { throw Refusal(.claimMissing(name: "exp")) }
     let begins = max(try time("nbf") ?? 0, try time("iat") ?? 0)
-    return (begins - issuer.leewaySeconds, expiresAt + issuer.leewaySeconds, expiresAt)
+    return (begins - issuer.leewaySeconds, expiresAt + issuer.leewaySeconds)
   }
 
   /// Throws unless the token is meant for this service (RFC 7519 section 4.1.3).
@@ -31,7 +31,7 @@ struct Claims {
   }
 
   /// What the token proves.
-  func token(expiresAtSeconds: Int64, goodUntilSeconds: Int64) throws(Refusal) -> VerifiedToken {
+  func token(goodUntilSeconds: Int64) throws(Refusal) -> VerifiedToken {
     let names = issuer.claims
     let subject = try identifier("sub")
     let clientID = try identifier("client_id")
@@ -46,19 +46,17 @@ struct Claims {
       let isProgram = clientID == subject || scopes.contains(where: Self.isOurs)
       if isProgram || sessionID == subject { customerID = nil }
     }
-    let bearer: VerifiedToken.Bearer
-    let actor: String
-    if let customerID {
-      (bearer, actor) = (.customer, "customer:\(customerID)")
-    } else if let sessionID, !scopes.contains(where: Self.isOurs) {
-      (bearer, actor) = (.anonymous, "anonymous:\(sessionID)")
-    } else {
-      (bearer, actor) = (.service, "service:\(clientID ?? subject ?? "unnamed")")
-    }
+    let actor =
+      if let customerID {
+        "customer:\(customerID)"
+      } else if let sessionID, !scopes.contains(where: Self.isOurs) {
+        "anonymous:\(sessionID)"
+      } else {
+        "service:\(clientID ?? subject ?? "unnamed")"
+      }
     return VerifiedToken(
-      issuer: issuer.issuer, subject: subject, bearer: bearer, tenants: tenantNames, sessionID: sessionID,
-      customerID: customerID, scopes: scopes, expiresAtSeconds: expiresAtSeconds, goodUntilSeconds: goodUntilSeconds,
-      actor: actor)
+      tenants: tenantNames, sessionID: sessionID, customerID: customerID, scopes: scopes,
+      goodUntilSeconds: goodUntilSeconds, actor: actor)
   }
 
   /// Whether `scope` is one of this service's, in either spelling: programs hold them, customers and visitors don't.

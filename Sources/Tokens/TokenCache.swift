@@ -4,18 +4,15 @@ internal import Platform
 ///
 /// Two generations of half the bound each: what is used moves to the young one, and when that is full the old one goes.
 struct TokenCache: Sendable {
-  /// A verified token with the span of time in which it is good. A class, so that a hit copies one reference.
+  /// A verified token with the time from which it is good. A class, so that a hit copies one reference.
   final class Entry: Sendable {
     let token: VerifiedToken
     /// The first second in which it is good.
     let fromSeconds: Int64
-    /// The first second in which it's no longer good.
-    let untilSeconds: Int64
 
-    init(token: VerifiedToken, fromSeconds: Int64, untilSeconds: Int64) {
+    init(token: VerifiedToken, fromSeconds: Int64) {
       self.token = token
       self.fromSeconds = fromSeconds
-      self.untilSeconds = untilSeconds
     }
   }
 

@@ -101,13 +101,8 @@ public final class TokenVerifier: Sendable {
     }
   }
 
-  /// Verifies a bearer token.
-  public func verify(_ token: [UInt8], nowSeconds: Int64) -> TokenOutcome {
-    verify(token.span, nowSeconds: nowSeconds)
-  }
-
   private func outcome(of entry: TokenCache.Entry, at nowSeconds: Int64, _ digest: Digest) -> TokenOutcome {
-    if nowSeconds >= entry.untilSeconds {
+    if nowSeconds >= entry.token.goodUntilSeconds {
       state.withLock { $0.cache.remove(digest) }
       return .rejected(.expired)
     }
@@ -142,10 +137,8 @@ public final class TokenVerifier: Sendable {
     if nowSeconds >= validity.untilSeconds { throw Refusal(.expired) }
     if nowSeconds < validity.fromSeconds { throw Refusal(.notYetValid) }
     try claims.checkAudience()
-    let verified = try claims.token(
-      expiresAtSeconds: validity.expiresAtSeconds, goodUntilSeconds: validity.untilSeconds)
-    let entry = TokenCache.Entry(
-      token: verified, fromSeconds: validity.fromSeconds, untilSeconds: validity.untilSeconds)
+    let verified = try claims.token(goodUntilSeconds: validity.untilSeconds)
+    let entry = TokenCache.Entry(token: verified, fromSeconds: validity.fromSeconds)
     return (entry, keyGeneration)
   }
 

@@ -81,6 +81,10 @@ struct Verifying {
   }
 }
 
+extension TokenVerifier {
+  func verify(_ token: [UInt8], nowSeconds: Int64) -> TokenOutcome { verify(token.span, nowSeconds: nowSeconds) }
+}
+
 extension TokenOutcome {
   var token: VerifiedToken? {
     if case .verified(let token) = self { token } else { nil }
