@@ -18,6 +18,6 @@ public struct KeyFileOutcome: Sendable, Equatable {
   public let change: Change
   /// How many keys verify the issuer's tokens now.
   public let keyCount: Int
-  /// The entries of the file that are not used, each with the reason.
+  /// The entries of the file that are not used, each with the reason; none of a file that cannot be used.
   public let skipped: [String]
 }

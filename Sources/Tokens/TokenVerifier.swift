@@ -63,7 +63,9 @@ public final class TokenVerifier: Sendable {
           replaceKeys(of: issuer, with: read)
           return KeyFileOutcome(of: issuer, change: .replaced, keys: read)
         } catch {
-          return KeyFileOutcome(of: issuer, change: .kept(error), keys: before)
+          return KeyFileOutcome(
+            issuer: issuer.issuer, keyFile: issuer.keyFile, change: .kept(error), keyCount: before?.count ?? 0,
+            skipped: [])
         }
       }
     }
@@ -147,9 +149,8 @@ public final class TokenVerifier: Sendable {
 }
 
 extension KeyFileOutcome {
-  fileprivate init(of issuer: IssuerConfiguration, change: Change, keys: IssuerKeys?) {
+  fileprivate init(of issuer: IssuerConfiguration, change: Change, keys: IssuerKeys) {
     self.init(
-      issuer: issuer.issuer, keyFile: issuer.keyFile, change: change, keyCount: keys?.count ?? 0,
-      skipped: keys?.skipped ?? [])
+      issuer: issuer.issuer, keyFile: issuer.keyFile, change: change, keyCount: keys.count, skipped: keys.skipped)
   }
 }

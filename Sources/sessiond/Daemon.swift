@@ -126,6 +126,7 @@ struct Daemon {
       return (.open, nil)
     case .tokens:
       let verifier = try TokenVerifier(issuers: settings.issuers)
+      for file in verifier.keyFiles { log.warnOfUnusedKeys(in: file) }
       return (.tokens(verifier, requiresCustomerToken: settings.requiresCustomerToken), verifier)
     }
   }

@@ -15,6 +15,7 @@ struct Reload {
   func keys() {
     guard let verifier else { return log(.notice, "SIGHUP: there are no token keys to read again") }
     for outcome in verifier.reload() {
+      log.warnOfUnusedKeys(in: outcome)
       switch outcome.change {
       case .replaced: log(.notice, "SIGHUP: issuer \(outcome.issuer): \(outcome.keyCount) keys, changed")
       case .unchanged: log(.notice, "SIGHUP: issuer \(outcome.issuer): \(outcome.keyCount) keys, as before")

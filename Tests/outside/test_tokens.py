@@ -422,6 +422,24 @@ class TestReload:
         file.write()
         assert "as before" in daemon.reload()[0]
 
+    def test_warns_of_keys_that_are_not_used_as_the_start_does(self, daemon, file, issuer):
+        def warnings() -> list[str]:
+            return [line for line in daemon.stderr.splitlines() if "is not used" in line]
+
+        keys = {"keys": [*issuer.jwks()["keys"], ISSUER.rs.jwk(kid="for-secrets", use="enc")]}
+        file.path.write_text(json.dumps(keys))
+        reason = f"<4>issuer {issuer.name}: key file {file.path}: key 'for-secrets' is not used: its use is 'enc', not 'sig'"
+        assert warnings() == []
+        (line,) = daemon.reload()
+        assert "4 keys, changed" in line and warnings() == [reason]
+        (line,) = daemon.reload()
+        assert "4 keys, as before" in line and warnings() == [reason] * 2
+        daemon.restart()
+        assert warnings() == [reason]
+        file.path.write_text("no keys")
+        daemon.reload()
+        assert warnings() == [reason], "what the file held no longer counts"
+
     def test_of_one_issuer_leaves_the_others(self, file, issuer, tmp_path):
         other = KeyFile(Issuer("https://other.example", rs=ISSUER.rs, ps=ISSUER.ps), tmp_path / "other.json")
         directory = tmp_path / "two"
