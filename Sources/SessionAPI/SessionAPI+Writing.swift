@@ -140,7 +140,7 @@ extension SessionAPI {
       return .success(.removeAttribute(name))
     case .setAttribute, .setOwnAttribute:
       return readAttributeBody(body.span, limits: configuration.bodyLimits)
-        .map { .setAttribute(Attribute(name: $0.name, value: $0.value)) }
+        .map { .setAttribute($0) }
         .mapError { Refusal(response: AnswerFactory.answer($0, session: session)) }
     case .replaceContext, .patchContext, .patchOwnContext:
       switch readContextBody(body.span, limits: configuration.bodyLimits) {

@@ -1,7 +1,8 @@
 import SessionCodec
+import SessionModel
 import Testing
 
-private func read(_ text: String, limits: BodyLimits = BodyLimits()) -> Result<AttributeBody, BodyProblem> {
+private func read(_ text: String, limits: BodyLimits = BodyLimits()) -> Result<Attribute, BodyProblem> {
   readAttributeBody(Array(text.utf8).span, limits: limits)
 }
 
@@ -16,10 +17,10 @@ struct JSONAttributeBodyTests {
   func members() throws {
     #expect(
       try read(#"{"key":"c\u006flor","value": {"a" : [1] } }"#).get()
-        == AttributeBody(name: "color", value: Array(#"{"a" : [1] }"#.utf8)))
+        == Attribute(name: "color", value: Array(#"{"a" : [1] }"#.utf8)))
     #expect(
       try read(#"{"value":null,"extra":{"key":1},"context":{"a":1},"key":"x y/z"}"#).get()
-        == AttributeBody(name: "x y/z", value: Array("null".utf8)))
+        == Attribute(name: "x y/z", value: Array("null".utf8)))
   }
 
   @Test(

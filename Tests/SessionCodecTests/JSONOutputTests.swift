@@ -1,4 +1,5 @@
 import SessionCodec
+import SessionModel
 import Testing
 
 private func json(_ text: String) -> String {

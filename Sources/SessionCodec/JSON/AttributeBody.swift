@@ -1,23 +1,10 @@
-internal import SessionModel
+public import SessionModel
 
-/// What the body of a POST to `attributes` asks for: `{"key":…, "value":…}`.
-public struct AttributeBody: Equatable, Sendable {
-  /// The attribute's name: `key`, unescaped.
-  public var name: String
-  /// The attribute's value, any JSON, as it was sent.
-  public var value: [UInt8]
-
-  /// A body of those parts.
-  public init(name: String, value: [UInt8]) {
-    self.name = name
-    self.value = value
-  }
-}
-
-/// Reads the body of a POST to `attributes` (API contract, section 2), or says everything that is wrong with it.
+/// Reads the body of a POST to `attributes` (API contract, section 2), `{"key":…, "value":…}`, or says everything that is
+/// wrong with it. The attribute's value is what was sent, byte for byte.
 public func readAttributeBody(
   _ body: Span<UInt8>, limits: BodyLimits = BodyLimits()
-) -> Result<AttributeBody, BodyProblem> {
+) -> Result<Attribute, BodyProblem> {
   let document = JSONDocument(body, maximumDepth: limits.maximumDepth, expand: false)
   if let problem = BodyProblem(document, body: body, limits: limits) { return .failure(problem) }
   var reader = MemberReader(limits: limits)
@@ -42,5 +29,5 @@ public func readAttributeBody(
   if !isValueSent { reader.refuse("value", "is missing") }
   if let problem = reader.problems.problem { return .failure(problem) }
   guard let name, let value else { preconditionFailure("a part of the body is neither read nor refused") }
-  return .success(AttributeBody(name: name, value: value))
+  return .success(Attribute(name: name, value: value))
 }
