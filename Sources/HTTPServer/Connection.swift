@@ -57,7 +57,6 @@ internal import Synchronization
   /// The request line is there; the library hasn't yet changed the target.
   func begin(_ exchange: HTTPExchange, uri: UnsafePointer<CChar>) {
     core.counters.requestsInFlight.add(1, ordering: .acquiringAndReleasing)
-    core.counters.requests.add(1, ordering: .relaxed)
     unsafe self.uri = uri
     exchange.received.target.removeAll(keepingCapacity: true)
     unsafe exchange.received.target.append(copying: Span(_unsafeElements: bytes(uri, strlen(uri))))

@@ -63,10 +63,10 @@ internal import Synchronization
   /// streamed body is ended where it would first wait, and handed over as a whole one.
   public init(
     method: HTTPMethod, target: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-    isLocal: Bool = true, onResponse: @escaping @Sendable (HTTPResponse) -> Void
+    onResponse: @escaping @Sendable (HTTPResponse) -> Void
   ) {
     connection = nil
-    local = LocalExchange(headers: headers, isLocal: isLocal, onResponse: onResponse)
+    local = LocalExchange(headers: headers, onResponse: onResponse)
     received.method = method
     received.target = Array(target.utf8)
     received.body = body
@@ -86,11 +86,6 @@ internal import Synchronization
   /// The method's name as it was sent.
   public var methodName: String {
     method.name ?? String(decoding: received.otherMethodName, as: UTF8.self)
-  }
-
-  /// Whether the client is on this machine: by loopback or a UNIX socket.
-  public var peerIsLocal: Bool {
-    connection?.peer.isLocal ?? local?.isLocal ?? false
   }
 
   /// The client's address for a log, as in `192.0.2.7:51034`; `unix:` for a client of a UNIX socket.
@@ -186,7 +181,6 @@ internal import Synchronization
 /// What stands in for a connection in an exchange in process.
 private struct LocalExchange: Sendable {
   let headers: [(name: String, value: String)]
-  let isLocal: Bool
   let onResponse: @Sendable (HTTPResponse) -> Void
 
   /// The values of all header fields of that name, in order, without blanks around them.

@@ -59,8 +59,6 @@ extension HTTPFieldName {
   public static let authorization: HTTPFieldName = "Authorization"
   /// Cache-Control
   public static let cacheControl: HTTPFieldName = "Cache-Control"
-  /// Connection
-  public static let connection: HTTPFieldName = "Connection"
   /// Content-Length
   public static let contentLength: HTTPFieldName = "Content-Length"
   /// Content-Type
@@ -77,8 +75,6 @@ extension HTTPFieldName {
   public static let ifNoneMatch: HTTPFieldName = "If-None-Match"
   /// Last-Event-ID
   public static let lastEventID: HTTPFieldName = "Last-Event-ID"
-  /// Location
-  public static let location: HTTPFieldName = "Location"
   /// Origin
   public static let origin: HTTPFieldName = "Origin"
   /// Retry-After

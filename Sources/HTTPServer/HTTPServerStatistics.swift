@@ -16,8 +16,6 @@ public struct HTTPServerStatistics: Sendable, Equatable {
   public var refusedConnections = 0
   /// Connections closed because a deadline passed.
   public var expiredConnections = 0
-  /// Requests begun.
-  public var requests = 0
   /// Requests refused before they reached the handler.
   public var refusedRequests = 0
 }
@@ -31,7 +29,6 @@ final class Counters: Sendable {
   let acceptedConnections = Atomic(0)
   let refusedConnections = Atomic(0)
   let expiredConnections = Atomic(0)
-  let requests = Atomic(0)
   let refusedRequests = Atomic(0)
   /// Suspended requests that the server answered itself while it stopped.
   let abandonedRequests = Atomic(0)
@@ -45,7 +42,6 @@ final class Counters: Sendable {
       acceptedConnections: acceptedConnections.load(ordering: .relaxed),
       refusedConnections: refusedConnections.load(ordering: .relaxed),
       expiredConnections: expiredConnections.load(ordering: .relaxed),
-      requests: requests.load(ordering: .relaxed),
       refusedRequests: refusedRequests.load(ordering: .relaxed))
   }
 }

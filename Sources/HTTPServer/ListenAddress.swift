@@ -61,7 +61,7 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Whether it is a UNIX socket.
-  public var isUNIX: Bool {
+  var isUNIX: Bool {
     if case .unix = self { true } else { false }
   }
 

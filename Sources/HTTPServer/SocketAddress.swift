@@ -54,17 +54,6 @@ struct SocketAddress: Sendable {
     if case .ipv6 = storage { true } else { false }
   }
 
-  /// Whether it's on this machine: loopback, also as an IPv4-mapped IPv6 address, or a UNIX socket.
-  var isLocal: Bool {
-    switch storage {
-    case .ipv4(let address, _): Self.isLoopback(address.s_addr)
-    case .ipv6(let address, _): host == "::1" || Self.mapped(address).map(Self.isLoopback) == true
-    case .unix: true
-    }
-  }
-
-  private static func isLoopback(_ address: in_addr_t) -> Bool { UInt32(bigEndian: address) >> 24 == 127 }
-
   /// The IPv4 address that an IPv6 address stands for, as a socket for both families gives them (RFC 4291, 2.5.5.2); nil
   /// when it's another one.
   private static func mapped(_ address: in6_addr) -> in_addr_t? {

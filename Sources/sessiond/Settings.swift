@@ -104,7 +104,7 @@ extension Settings {
     }
     switch effectiveAuthentication {
     case .none:
-      guard let open = (listeners.main + listeners.admin + passed).first(where: { !$0.isLoopback && !$0.isUNIX }) else {
+      guard let open = (listeners.main + listeners.admin + passed).first(where: { !$0.isLoopback }) else {
         return
       }
       throw SettingsError(

@@ -97,7 +97,7 @@ import Testing
   @Test("an answer that can't be sent ends its stream")
   func badField() throws {
     let script = Script()
-    let server = try StreamServer { _ in .stream(200, script.makeStream(), fields: [.init(.location, "a\r\nX: y")]) }
+    let server = try StreamServer { _ in .stream(200, script.makeStream(), fields: [.init("Location", "a\r\nX: y")]) }
     #expect(try server.client().response()?.status == 500)
     #expect(script.endCount == 1)
     #expect(script.askCount == 0)
