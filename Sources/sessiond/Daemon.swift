@@ -79,7 +79,14 @@ struct Daemon {
         accessLog: { [log] in log($0) }, log: { [log] in log(.error, $0) })
       parts.api.set(api)
       let server = try makeServer(listeners.main, inherited: inherited.main, handler: api)
-      started.append { server.drainAndStop(beforeAbandoning: store.refuseWaiting) }
+      started.append { [log] in
+        let report = server.drainAndStop(beforeAbandoning: store.refuseWaiting)
+        guard report != HTTPServer.DrainReport() else { return }
+        log(
+          .notice,
+          "requests that the stop didn't wait for: \(report.abandonedRequests) answered 503, \(report.cutRequests) cut off"
+        )
+      }
       parts.server.set(server)
       health.reach(.ready)
       for address in server.boundAddresses { log(.info, "listening on \(address)") }

@@ -263,6 +263,20 @@ def test_sigterm_answers_what_is_under_way(new_daemon):
     assert daemon.start().request("GET", path_of("slow")).status == 200
 
 
+def test_a_stop_says_how_many_requests_it_cut_off(new_daemon):
+    daemon = new_daemon(config={"timeouts": {"drainSeconds": 0.5}}).start()
+    data = request_bytes("PUT", path_of("slow"), {"Content-Type": "application/json"}, b'{"siteCode":"main"}')
+    with daemon.wire() as first, daemon.wire() as second:
+        for wire in (first, second):
+            wire.send(data[:-5])
+        time.sleep(0.2)
+        assert daemon.terminate() == 0
+    assert "<5>requests that the stop didn't wait for: 0 answered 503, 2 cut off" in daemon.stderr
+    assert daemon.start().request("GET", path_of("slow")).status == 404
+    assert daemon.terminate() == 0
+    assert "didn't wait" not in daemon.stderr
+
+
 def reread(daemon: Daemon, config: dict, expected: str):
     (daemon.directory / "sessiond.json5").write_text(json.dumps(config))
     daemon.process.send_signal(signal.SIGHUP)
