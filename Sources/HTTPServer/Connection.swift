@@ -274,13 +274,8 @@ internal import Synchronization
 
   /// Sends `response`: at once on the worker, or by resuming the connection. The caller has taken the right to answer.
   func answer(_ exchange: HTTPExchange, _ response: HTTPResponse, wasSuspended: Bool) {
-    guard wasSuspended else {
-      exchange.state.store(.answered, ordering: .releasing)
-      queue(exchange, response)
-      return
-    }
     exchange.state.store(.answered, ordering: .releasing)
-    resume(with: response)
+    if wasSuspended { resume(with: response) } else { queue(exchange, response) }
   }
 
   /// Puts a suspended connection back into its worker's loop, to send `response`.

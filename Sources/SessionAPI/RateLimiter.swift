@@ -6,13 +6,10 @@ internal import Synchronization
 ///
 /// Only authorised requests are counted, so that a stranger can't use up a tenant's share.
 final class RateLimiter: Sendable {
-  private struct Bucket {
-    /// When the next change is due at an even rate; at most a second in the past.
-    var nextNanoseconds: UInt64
-  }
-
   private let interval: Atomic<UInt64>
-  private let buckets = Monitor<[TenantID: Bucket]>([:])
+  /// When each tenant's next change is due at an even rate, in nanoseconds; what lies more than a second in the past counts
+  /// as a second.
+  private let dueNanoseconds = Monitor<[TenantID: UInt64]>([:])
   private let now: @Sendable () -> UInt64
 
   private static let second: UInt64 = 1_000_000_000
@@ -33,13 +30,13 @@ final class RateLimiter: Sendable {
     let intervalNanoseconds = interval.load(ordering: .relaxed)
     guard intervalNanoseconds > 0 else { return nil }
     let now = self.now()
-    return buckets.withLock { buckets in
-      let next = max(buckets[tenant]?.nextNanoseconds ?? 0, now > Self.second ? now - Self.second : 0)
+    return dueNanoseconds.withLock { due in
+      let next = max(due[tenant] ?? 0, now > Self.second ? now - Self.second : 0)
       // Room: the even schedule isn't ahead of the clock.
       guard next + intervalNanoseconds <= now else {
         return Int((next + intervalNanoseconds - now + Self.second - 1) / Self.second)
       }
-      buckets[tenant] = Bucket(nextNanoseconds: next + intervalNanoseconds)
+      due[tenant] = next + intervalNanoseconds
       return nil
     }
   }

@@ -63,10 +63,10 @@ extension Settings {
       logLevel = level
     }
     try root.flag("accessLog", into: &writesAccessLog)
-    try root.sections("issuers") { section, path in issuers.append(try issuer(section, path)) }
+    try root.sections("issuers") { section in issuers.append(try issuer(section)) }
     try root.flag("requireSaasToken", into: &requiresCustomerToken)
     var conflictStatus = api.conflictStatus.rawValue
-    try root.number("conflictStatus", 404...409, into: &conflictStatus)
+    try root.number("conflictStatus", Int.min...Int.max, into: &conflictStatus)
     guard let status = ConflictStatus(rawValue: conflictStatus) else {
       throw root.error("conflictStatus", "must be 409 or 404")
     }
@@ -130,7 +130,7 @@ extension Settings {
   /// What a key file's path begins with when systemd passes the file (systemd.exec(5), LoadCredential=).
   static let credentialPrefix = "credential:"
 
-  private func issuer(_ section: SettingsReader, _ path: String) throws -> IssuerConfiguration {
+  private func issuer(_ section: SettingsReader) throws -> IssuerConfiguration {
     guard let issuer = try section.text("issuer") else { throw section.error("issuer", "is missing") }
     guard var keyFile = try section.text("keyFile") else { throw section.error("keyFile", "is missing") }
     if keyFile.hasPrefix(Self.credentialPrefix) {

@@ -92,7 +92,7 @@ final class SettingsReader {
   }
 
   /// Hands each object of the list under `key` to `body`.
-  func sections(_ key: String, _ body: (SettingsReader, String) throws -> Void) throws {
+  func sections(_ key: String, _ body: (SettingsReader) throws -> Void) throws {
     guard take(key) else { return }
     guard var list = try? container.nestedUnkeyedContainer(forKey: SettingKey(key)) else {
       throw SettingsError("\(name(key)): must be a list of objects")
@@ -100,7 +100,7 @@ final class SettingsReader {
     while !list.isAtEnd {
       let path = "\(name(key))[\(list.currentIndex)]"
       let reader = try SettingsReader(try list.superDecoder(), path: path)
-      try body(reader, path)
+      try body(reader)
       try reader.finish()
     }
   }

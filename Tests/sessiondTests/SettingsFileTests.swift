@@ -160,6 +160,8 @@ import Tokens
     ("{ autoCreate: 'yes' }", "autoCreate: must be true or false"),
     ("{ autoCreate: 1 }", "autoCreate: must be true or false"),
     ("{ conflictStatus: 405 }", "conflictStatus: must be 409 or 404"),
+    ("{ conflictStatus: 500 }", "conflictStatus: must be 409 or 404"),
+    ("{ conflictStatus: '409' }", "conflictStatus: must be a whole number"),
     ("{ anonymousTTLSeconds: -1 }", "anonymousTTLSeconds: must be from 0 to 315360000, not -1"),
     ("{ anonymousTTLSeconds: 315360001 }", "anonymousTTLSeconds: must be from 0 to 315360000, not 315360001"),
     ("{ anonymousTTLSeconds: '60' }", "anonymousTTLSeconds: must be a whole number"),
