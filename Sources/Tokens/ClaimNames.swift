@@ -1,4 +1,6 @@
 /// Under which names an issuer writes what sessiond reads: identity providers differ in them.
+///
+/// A refusal may quote them in an `error_description` (RFC 6750 section 3): printable ASCII without `"` and `\`.
 public struct ClaimNames: Sendable, Equatable {
   /// The tenant or tenants: a string or an array of strings. Default `tenant`. When a token lacks it, the entries
   /// `tenant=…` of its scope name them.
@@ -19,6 +21,4 @@ public struct ClaimNames: Sendable, Equatable {
     self.customerID = customerID
     self.scope = scope
   }
-
-  var all: [String] { [tenant, sessionID, customerID, scope] }
 }

@@ -41,26 +41,4 @@ public struct IssuerConfiguration: Sendable, Equatable {
     self.claims = claims
     self.leewaySeconds = leewaySeconds
   }
-
-  /// Throws ``TokensError/badConfiguration(issuer:problem:)`` when the settings cannot be meant.
-  func validate() throws(TokensError) {
-    func refuse(_ problem: String) -> TokensError { .badConfiguration(issuer: issuer, problem: problem) }
-    if issuer.isEmpty { throw refuse("its name is empty; give the value of the tokens' iss claim") }
-    if keyFile.isEmpty { throw refuse("it has no key file; give the path of a JWKS file") }
-    if !(0...60).contains(leewaySeconds) { throw refuse("a leeway of \(leewaySeconds) s; give 0 to 60") }
-    if case .anyOf(let names) = audiences, names.isEmpty || names.contains("") {
-      throw refuse("its audiences are empty; list them, or say that the audience is not checked")
-    }
-    if case .only(let names) = tenants, names.isEmpty || names.contains("") {
-      throw refuse("its allowed tenants are empty; list them, or allow any")
-    }
-    for name in claims.all where name.isEmpty || !name.utf8.allSatisfy(isPlainText) {
-      throw refuse("the claim name '\(name)'; use printable ASCII without quotes and backslashes")
-    }
-  }
-}
-
-/// What may stand in an `error_description` (RFC 6750 section 3): printable ASCII but `"` and `\`.
-func isPlainText(_ byte: UInt8) -> Bool {
-  (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
 }

@@ -1,6 +1,6 @@
 /// Why the issuers cannot be used: always something that the operator mends in the configuration or in a key file.
 public enum TokensError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// An issuer's settings contradict themselves or each other.
+  /// The issuers' settings contradict each other.
   case badConfiguration(issuer: String, problem: String)
   /// An issuer's key file could not be read, or does not hold keys that may be used.
   case badKeyFile(issuer: String, path: String, problem: String)

@@ -157,13 +157,21 @@ extension Settings {
       issuer: issuer, keyFile: keyFile, audiences: audiences == ["*"] ? .unchecked : .anyOf(audiences),
       tenants: tenants == ["*"] ? .any : .only(tenants))
     try section.section("claims") { claims in
-      if let name = try claims.text("tenant") { configuration.claims.tenant = name }
-      if let name = try claims.text("sessionId") { configuration.claims.sessionID = name }
-      if let name = try claims.text("customerId") { configuration.claims.customerID = name }
-      if let name = try claims.text("scope") { configuration.claims.scope = name }
+      try readName("tenant", of: claims, into: &configuration.claims.tenant)
+      try readName("sessionId", of: claims, into: &configuration.claims.sessionID)
+      try readName("customerId", of: claims, into: &configuration.claims.customerID)
+      try readName("scope", of: claims, into: &configuration.claims.scope)
     }
     try section.number("leewaySeconds", 0...60, into: &configuration.leewaySeconds)
     return configuration
+  }
+
+  /// Sets `target` to a claim's name when the key is there. Answers quote it, in the `error_description` of RFC 6750.
+  private func readName(_ key: String, of claims: SettingsReader, into target: inout String) throws {
+    guard let name = try claims.text(key) else { return }
+    guard name.utf8.allSatisfy({ (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
+    else { throw claims.error(key, "must be printable ASCII without quotes and backslashes") }
+    target = name
   }
 }
 

@@ -180,24 +180,9 @@ struct KeyFileTests {
     }
   }
 
-  @Test("settings that cannot be meant are refused")
-  func configuration() throws {
+  @Test("an issuer that is configured twice is refused")
+  func twice() throws {
     let keys = KeyFile(SigningKey.ec.jwk())
-    let changes: [(inout IssuerConfiguration) -> Void] = [
-      { $0.issuer = "" }, { $0.keyFile = "" }, { $0.leewaySeconds = 61 }, { $0.leewaySeconds = -1 },
-      { $0.audiences = .anyOf([]) }, { $0.audiences = .anyOf([""]) }, { $0.tenants = .only([]) },
-      { $0.tenants = .only([""]) }, { $0.claims.scope = "" },
-      { $0.claims.tenant = "a\"b" }, { $0.claims.customerID = "a\nb" },
-    ]
-    for change in changes {
-      var configuration = issuer(keys)
-      change(&configuration)
-      #expect {
-        try TokenVerifier(issuers: [configuration])
-      } throws: {
-        if case .badConfiguration? = $0 as? TokensError { true } else { false }
-      }
-    }
     #expect(throws: TokensError.self) { try TokenVerifier(issuers: [issuer(keys), issuer(keys)]) }
     #expect(throws: Never.self) { try TokenVerifier(issuers: []) }
   }

@@ -200,6 +200,38 @@ import Tokens
       "issuers[0].claims.tenants: there is no such setting"
     ),
     (
+      #"{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['*'], claims: { scope: 'a"b' } }] }"#,
+      "issuers[0].claims.scope: must be printable ASCII without quotes and backslashes"
+    ),
+    (
+      "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['*'], claims: { tenant: 'a\\nb' } }] }",
+      "issuers[0].claims.tenant: must be printable ASCII without quotes and backslashes"
+    ),
+    (
+      "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['*'], claims: { customerId: '' } }] }",
+      "issuers[0].claims.customerId: must not be empty"
+    ),
+    (
+      "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: [], tenants: ['*'] }] }",
+      #"issuers[0].audiences: is empty; ["*"] is for any"#
+    ),
+    (
+      "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: [''] }] }",
+      "issuers[0].tenants: holds an empty text"
+    ),
+    (
+      "{ issuers: [{ issuer: '', keyFile: 'k', audiences: ['*'], tenants: ['*'] }] }",
+      "issuers[0].issuer: must not be empty"
+    ),
+    (
+      "{ issuers: [{ issuer: 'a', keyFile: '', audiences: ['*'], tenants: ['*'] }] }",
+      "issuers[0].keyFile: must not be empty"
+    ),
+    (
+      "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['*'], leewaySeconds: -1 }] }",
+      "issuers[0].leewaySeconds: must be from 0 to 60, not -1"
+    ),
+    (
       "{ issuers: [{ issuer: 'a', keyFile: 'k', audiences: ['*'], tenants: ['*'], x: 1 }] }",
       "issuers[0].x: there is no such setting"
     ),
