@@ -3,26 +3,6 @@ internal import SessionCodec
 internal import SessionModel
 internal import SessionStore
 
-/// A request for the past that is understood and authorised.
-struct AuditRequest {
-  let exchange: HTTPExchange
-  let responder: Responder
-  let target: RequestTarget
-  let operation: Operation
-  let caller: Caller
-
-  var tenant: AuthorizedTenant { caller.tenant }
-
-  /// The session that the path names.
-  var session: SessionID {
-    guard let session = target.route.session else { preconditionFailure("the operation is about one session") }
-    return session
-  }
-
-  /// The path of the tenant's resources.
-  var base: String { "/session-context/\(tenant.id)" }
-}
-
 /// Why a question about the past has no answer but a refusal.
 enum AuditProblem: Error {
   case request(RequestTarget.Problem)
@@ -37,7 +17,7 @@ extension SessionAPI {
   static let defaultPageLimit = 50
 
   /// Answers a question about the past, from the log.
-  func audit(_ request: AuditRequest) {
+  func audit(_ request: APIRequest) {
     respond(to: request) { () throws(AuditProblem) in
       switch request.operation {
       case .getPastContext:
@@ -50,13 +30,16 @@ extension SessionAPI {
       case .listContextEvents: return try history(request)
       case .compareContext: return try difference(request)
       case .listContexts: return try contexts(request)
-      default: return try feed(request)
+      case .listEvents: return try feed(request)
+      case .getContext, .getOwnContext, .replaceContext, .patchContext, .patchOwnContext, .endContext, .endOwnContext,
+        .setAttribute, .setOwnAttribute, .removeAttribute, .removeOwnAttribute, .erase:
+        preconditionFailure("this is no question about the past")
       }
     }
   }
 
   /// Answers with what `answer` comes to, a refusal too; nil when it is answered by another.
-  private func respond(to request: AuditRequest, _ answer: () throws(AuditProblem) -> HTTPResponse?) {
+  private func respond(to request: APIRequest, _ answer: () throws(AuditProblem) -> HTTPResponse?) {
     do throws(AuditProblem) {
       if let response = try answer() { request.responder.respond(response) }
     } catch {
@@ -72,7 +55,7 @@ extension SessionAPI {
   }
 
   /// Answers when the commit that may be of that time has ended. Not on the worker, whose other connections would wait, too.
-  private func waitForPast(_ request: AuditRequest, _ moment: Moment) {
+  private func waitForPast(_ request: APIRequest, _ moment: Moment) {
     guard request.exchange.suspend() else { return request.responder.respond(AnswerFactory.restarting) }
     store.whenWritten(moment) { [self] in
       request.exchange.resume { [self] in
@@ -82,7 +65,7 @@ extension SessionAPI {
   }
 
   /// What `version=` or `asOf=` asks for.
-  private func pastMoment(_ request: AuditRequest) throws(AuditProblem) -> Moment {
+  private func pastMoment(_ request: APIRequest) throws(AuditProblem) -> Moment {
     try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
       let version = try query.number(.version, in: 1...UInt32.max)
@@ -97,9 +80,9 @@ extension SessionAPI {
   }
 
   /// `GET /context/{sessionId}?version=` or `?asOf=`: the document as it was then.
-  private func pastDocument(_ request: AuditRequest, at moment: Moment) throws(AuditProblem) -> HTTPResponse {
+  private func pastDocument(_ request: APIRequest, at moment: Moment) throws(AuditProblem) -> HTTPResponse {
     let past = try look { () throws(StoreError) in
-      try store.session(request.session, of: request.tenant, at: moment)
+      try store.session(request.session, of: request.caller.tenant, at: moment)
     }
     guard let past else { throw .notFound(request.session) }
     var json: [UInt8] = []
@@ -113,7 +96,7 @@ extension SessionAPI {
   }
 
   /// `GET /context/{sessionId}/events`: newest first.
-  private func history(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  private func history(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     let (start, limit) = try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
       let limit = try query.number(.limit, in: Self.pageLimits) ?? Self.defaultPageLimit
@@ -125,8 +108,8 @@ extension SessionAPI {
     }
     var page = PageRendering("events", limit: limit)
     let next = try look { () throws(StoreError) in
-      try store.readEvents(of: request.session, request.tenant, from: start, limit: limit) { event in
-        page.append { event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &$0) }
+      try store.readEvents(of: request.session, request.caller.tenant, from: start, limit: limit) { event in
+        page.append { event.event.appendCloudEvent(of: request.target.tenant, isErased: event.isErased, to: &$0) }
       }
     }
     guard let next else { throw .notFound(request.session) }
@@ -135,7 +118,7 @@ extension SessionAPI {
   }
 
   /// `GET /context/{sessionId}/diff?from=&to=`: field by field.
-  private func difference(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  private func difference(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     let (from, to) = try Self.parse { () throws(RequestTarget.Problem) in
       guard let from = try request.target.query.number(.from, in: 1...UInt32.max),
         let to = try request.target.query.number(.to, in: 1...UInt32.max)
@@ -143,7 +126,7 @@ extension SessionAPI {
       return (from, to)
     }
     let comparison = try look { () throws(StoreError) in
-      try store.compare(request.session, of: request.tenant, from: from, to: to)
+      try store.compare(request.session, of: request.caller.tenant, from: from, to: to)
     }
     guard case .versions(let life, let old, let new, let isErased) = comparison else {
       if case .noVersion(let version) = comparison { throw .versionNotFound(request.session, version) }
@@ -165,7 +148,7 @@ extension SessionAPI {
   }
 
   /// `GET /contexts?customerId=`: the sessions that carry or carried a customer's id.
-  private func contexts(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  private func contexts(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     let (customer, after, limit) = try Self.parse { () throws(RequestTarget.Problem) in
       let query = request.target.query
       guard let customer = try query.customer() else {
@@ -177,7 +160,7 @@ extension SessionAPI {
     }
     var page = PageRendering("contexts", limit: limit)
     let last = try look { () throws(StoreError) in
-      try store.readSessions(of: customer, in: request.tenant, after: after, limit: limit) { item in
+      try store.readSessions(of: customer, in: request.caller.tenant, after: after, limit: limit) { item in
         page.append { json in
           json.append(contentsOf: item.isLive ? #"{"state":"active","carries":"#.utf8 : item.stateText.utf8)
           let carries = item.session.context.customerID?.utf8.elementsEqual(customer.utf8) == true
@@ -212,6 +195,11 @@ extension SessionAPI {
       throw .store(error)
     }
   }
+}
+
+extension APIRequest {
+  /// The path of the tenant's resources.
+  var base: String { "/session-context/\(target.tenant)" }
 }
 
 extension CustomerSession {

@@ -6,7 +6,7 @@ internal import SessionStore
 
 extension SessionAPI {
   /// `GET /events`: the tenant's events in order, in the form that the client accepts.
-  func feed(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  func feed(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     switch FeedFormat(accepted: request.exchange.headerList(.accept)) {
     case .page?: return try feedPage(request)
     case .lines?: return try feedLines(request)
@@ -21,7 +21,7 @@ extension SessionAPI {
   private static let pageScanLimit = 4096
 
   /// A page, with a link to the next.
-  private func feedPage(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  private func feedPage(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     let query = request.target.query
     let limit = try Self.parse { () throws(RequestTarget.Problem) in
       try query.number(.limit, in: Self.pageLimits) ?? Self.defaultPageLimit
@@ -31,8 +31,9 @@ extension SessionAPI {
     var filter = try feedFilter(request)
     var page = PageRendering("events", limit: limit)
     let reach = try look { () throws(StoreError) in
-      try store.readEvents(of: request.tenant, after: after, scanLimit: Self.pageScanLimit, filter: &filter) { event in
-        page.append { event.event.appendCloudEvent(of: request.tenant.id, isErased: event.isErased, to: &$0) }
+      try store.readEvents(of: request.caller.tenant, after: after, scanLimit: Self.pageScanLimit, filter: &filter) {
+        event in
+        page.append { event.event.appendCloudEvent(of: request.target.tenant, isErased: event.isErased, to: &$0) }
       }
     }
     let next = reach.isAtEnd ? nil : "\(request.base)/events?after=\(reach.position)&limit=\(limit)\(query.filterText)"
@@ -40,7 +41,7 @@ extension SessionAPI {
   }
 
   /// The rest of the log as it is now, an event a line. `Sessiond-Position` says up to where, to go on from there later.
-  private func feedLines(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  private func feedLines(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     let after = try Self.feedStart(request.target.query.text(.after), "after")
     let last = try feedEnd(request, after: after, "after")
     return try stream(
@@ -48,7 +49,7 @@ extension SessionAPI {
   }
 
   /// The rest of the log, then what is appended. A client that comes back goes on where it was by `Last-Event-ID`.
-  private func liveFeed(_ request: AuditRequest) throws(AuditProblem) -> HTTPResponse {
+  private func liveFeed(_ request: APIRequest) throws(AuditProblem) -> HTTPResponse {
     let resumed = request.exchange.header(.lastEventID).flatMap { $0.isEmpty ? nil : $0 }
     let name = resumed == nil ? "after" : "Last-Event-ID"
     let after = try Self.feedStart(resumed ?? request.target.query.text(.after), name)
@@ -60,7 +61,7 @@ extension SessionAPI {
   }
 
   private func stream(
-    _ request: AuditRequest, after: UInt64, until: FeedSource.End, type: FeedFormat, fields: [HTTPResponse.Field]
+    _ request: APIRequest, after: UInt64, until: FeedSource.End, type: FeedFormat, fields: [HTTPResponse.Field]
   ) throws(AuditProblem) -> HTTPResponse {
     guard request.target.query.text(.limit) == nil else {
       throw .request(.invalid("limit: belongs to pages; a stream goes on to its end"))
@@ -73,7 +74,7 @@ extension SessionAPI {
     let generation = request.caller.keyGeneration
     let isRevoked: @Sendable () -> Bool = { [authorizer] in authorizer.keyGeneration != generation }
     let source = FeedSource(
-      hub: feeds, store: store, tenant: request.tenant, after: after, until: until, filter: filter,
+      hub: feeds, store: store, tenant: request.caller.tenant, after: after, until: until, filter: filter,
       timing: configuration.feedTiming, isRevoked: isRevoked, failed: report)
     let common = [
       HTTPResponse.Field(.contentType, type.mediaType), HTTPResponse.Field(.cacheControl, "no-store"),
@@ -92,15 +93,15 @@ extension SessionAPI {
 
   /// The position of the tenant's last event. A feed that would begin behind it can't be what the client means: it has
   /// the position from another log, or from this one before it was restored to an earlier state.
-  private func feedEnd(_ request: AuditRequest, after: UInt64, _ name: String) throws(AuditProblem) -> UInt64 {
-    let last = store.lastPosition(of: request.tenant)
+  private func feedEnd(_ request: APIRequest, after: UInt64, _ name: String) throws(AuditProblem) -> UInt64 {
+    let last = store.lastPosition(of: request.caller.tenant)
     guard after <= last else {
       throw .request(.invalid("\(name): position \(after) lies behind the log's end, \(last)"))
     }
     return last
   }
 
-  private func feedFilter(_ request: AuditRequest) throws(AuditProblem) -> EventFilter {
+  private func feedFilter(_ request: APIRequest) throws(AuditProblem) -> EventFilter {
     let query = request.target.query
     let (kind, session, customer) = try Self.parse { () throws(RequestTarget.Problem) in
       let kind = query.text(.type).map { Event.Kind(name: $0) }
@@ -110,7 +111,7 @@ extension SessionAPI {
       return (kind ?? nil, session ?? nil, try query.customer())
     }
     return try look { () throws(StoreError) in
-      try store.eventFilter(of: request.tenant, kind: kind, session: session, customer: customer)
+      try store.eventFilter(of: request.caller.tenant, kind: kind, session: session, customer: customer)
     }
   }
 

@@ -176,10 +176,3 @@ extension SessionAPI {
     }
   }
 }
-
-extension APIRequest {
-  /// Who asks, for the event.
-  var origin: Origin {
-    Origin(actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
-  }
-}

@@ -84,25 +84,19 @@ public final class SessionAPI: HTTPHandler {
     // 2. Who asks, and whether it may.
     let nowSeconds = currentMicroseconds() / 1_000_000
     guard let caller = authorize(exchange, target.tenant, operation, nowSeconds: nowSeconds, responder) else { return }
-    if operation.access == .audit {
-      return audit(
-        AuditRequest(exchange: exchange, responder: responder, target: target, operation: operation, caller: caller))
-    }
-    if operation == .erase {
-      return erase(responder, exchange, caller)
-    }
-    guard let session = target.route.session ?? caller.sessionID else {
-      preconditionFailure("the authoriser lets nobody without a session id at own sessions")
-    }
-    responder.session = session
-    // 3. The answer from the snapshot, or a command for the writer.
+    if operation.isOwn { responder.session = caller.sessionID }
+    // 3. The answer from the snapshot or the log, or a command for the writer.
     let request = APIRequest(
-      exchange: exchange, responder: responder, target: consume target, operation: operation,
-      caller: consume caller, session: session)
+      exchange: exchange, responder: responder, target: consume target, operation: operation, caller: consume caller)
     switch operation {
     case .getContext, .getOwnContext:
       read(request)
-    default:
+    case .getPastContext, .listContextEvents, .compareContext, .listContexts, .listEvents:
+      audit(request)
+    case .erase:
+      erase(request)
+    case .replaceContext, .patchContext, .endContext, .setAttribute, .removeAttribute, .patchOwnContext, .endOwnContext,
+      .setOwnAttribute, .removeOwnAttribute:
       if let refusal = refusalOfWrite(by: request.target.tenant) { return request.responder.respond(refusal) }
       let proof: CustomerProof
       do throws(AuthorizationRefusal) {
@@ -179,18 +173,28 @@ final class APIRequest: Sendable {
   let target: RequestTarget
   let operation: Operation
   let caller: Caller
-  let session: SessionID
 
   init(
-    exchange: HTTPExchange, responder: Responder, target: RequestTarget, operation: Operation, caller: Caller,
-    session: SessionID
+    exchange: HTTPExchange, responder: Responder, target: RequestTarget, operation: Operation, caller: Caller
   ) {
     self.exchange = exchange
     self.responder = responder
     self.target = target
     self.operation = operation
     self.caller = caller
-    self.session = session
+  }
+
+  /// The session that it is about: the one that the path names, or the caller's own.
+  var session: SessionID {
+    guard let session = responder.session else {
+      preconditionFailure("the path names a session, or the authoriser has seen to it that the token does")
+    }
+    return session
+  }
+
+  /// Who asks, for the event.
+  var origin: Origin {
+    Origin(actor: caller.actor, requestID: responder.trace.requestID ?? "", traceParent: responder.trace.traceParent)
   }
 }
 
