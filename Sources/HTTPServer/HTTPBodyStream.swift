@@ -8,8 +8,9 @@ internal import Synchronization
 /// something for it is cut off; a stream that waits has no deadline. While it waits the library doesn't listen to the
 /// connection; `lookAtClient` does, now and then.
 @safe public final class HTTPBodyStream: @unchecked Sendable {
-  // Sendable although it has mutable parts: all but atomics and the front thread's are touched on the connection's worker only, once `attach`
-  // was called there. The handle is used elsewhere by whoever changed `state` from `parked`, see `wake`.
+  // Sendable although it has mutable parts: all but atomics and the front thread's are touched on the connection's worker
+  // only, once `attach` was called there. The handle is used elsewhere by whoever changed `state` from `parked`, see
+  // `wake`.
 
   private enum State: UInt8, AtomicRepresentable {
     /// The worker asks the source by itself.

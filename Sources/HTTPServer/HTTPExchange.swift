@@ -131,8 +131,8 @@ internal import Synchronization
 
   /// Has a suspended request go on: its worker calls `body` as it called the handler, to answer or to suspend once more.
   ///
-  /// From any thread, once after `suspend`; `body` is called at once where there's no connection. When the server stopped and
-  /// answered in the meantime, the call has no effect.
+  /// From any thread, once after `suspend`; `body` is called at once where there's no connection. When the server stopped
+  /// and answered in the meantime, the call has no effect.
   public func resume(_ body: @escaping @Sendable () -> Void) {
     let claim = state.compareExchange(expected: .suspended, desired: .resumed, ordering: .acquiringAndReleasing)
     guard claim.exchanged else {

@@ -2,7 +2,8 @@
 public struct HTTPServerConfiguration: Sendable {
   /// Connections open at a time, over all listeners. One more is answered 503 and closed.
   public var maximumConnections = 4096
-  /// Connections open at a time from one IPv4 address or one IPv6 /64 network; 0: no limit of its own. UNIX sockets are exempt.
+  /// Connections open at a time from one IPv4 address or one IPv6 /64 network; 0: no limit of its own. UNIX sockets are
+  /// exempt.
   public var maximumConnectionsPerAddress = 0
   /// Bytes of the request line and the header together. More is answered 431 (414 for the request line alone), as are
   /// more fields and cookies than a connection's memory holds.

@@ -18,7 +18,8 @@ internal import Glibc
     let workers = core.configuration.workerThreads
     var start = unsafe cmhd_start(
       worker_threads: UInt32(workers),
-      // The limit that counts is the connection table's. The library divides its own among the workers, and never reaches it.
+      // The limit that counts is the connection table's. The library divides its own among the workers, and never reaches
+      // it.
       connection_limit: UInt32((core.configuration.maximumConnections + 1) * workers),
       connection_memory: core.configuration.connectionMemoryBytes,
       log: sink, context: context, handle: handle, connection: notified, completed: completed, target: target,

@@ -14,7 +14,8 @@ public enum ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
   /// Reads `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sessiond/sessiond.sock`.
   ///
-  /// The host is a numeric address: a name would leave open which address it means. To listen on all, say `0.0.0.0` or `[::]`.
+  /// The host is a numeric address: a name would leave open which address it means. To listen on all, say `0.0.0.0` or
+  /// `[::]`.
   public static func parse(_ text: String) throws(HTTPServerError) -> ListenAddress {
     if text.utf8.starts(with: "unix:".utf8) {
       let path = String(text.dropFirst(5))

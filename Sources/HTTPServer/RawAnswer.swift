@@ -16,8 +16,8 @@ enum RawAnswer {
     }
   }
 
-  /// Drops what has arrived and wasn't read, at most 1 MiB: closing a socket with unread bytes resets the connection, which can take
-  /// the answer away from the client before it reads it.
+  /// Drops what has arrived and wasn't read, at most 1 MiB: closing a socket with unread bytes resets the connection, which
+  /// can take the answer away from the client before it reads it.
   static func discardUnread(_ descriptor: Int32) {
     unsafe withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 1) { buffer in
       for _ in 0..<64 {

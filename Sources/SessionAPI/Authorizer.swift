@@ -140,7 +140,7 @@ public struct Authorizer: Sendable {
 }
 
 extension Span where Element == UInt8 {
-  /// Whether the text begins with `Bearer ` in any case.
+  /// Whether the text begins with `Bearer `, without regard to case.
   fileprivate var hasBearerScheme: Bool {
     guard count > 7 else { return false }
     for (index, letter) in "bearer ".utf8.enumerated() where self[index] | 0x20 != letter { return false }

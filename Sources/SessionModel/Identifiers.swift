@@ -66,8 +66,8 @@ public struct SessionID: Hashable, Sendable, CustomStringConvertible {
     left.description.isIdentical(to: right.description)
   }
 
-  /// Hashes the bytes. The text's own hash is the same for all that are canonically equivalent, so that somebody could choose
-  /// thousands of ids that collide.
+  /// Hashes the bytes. The text's own hash is the same for all that are canonically equivalent, so that somebody could
+  /// choose thousands of ids that collide.
   public func hash(into hasher: inout Hasher) {
     for byte in description.utf8 { hasher.combine(byte) }
     hasher.combine(UInt8.max)  // No byte of UTF-8: the end.

@@ -1,6 +1,7 @@
 /// A session's folded state: what ``evolve(_:_:)`` makes of its events.
 public struct Session: Equatable, Sendable {
-  /// Whether the current life goes on, as far as events tell. Whether its time ran out is asked of ``isLive(at:timeToLive:)``.
+  /// Whether the current life goes on, as far as events tell. Whether its time ran out is asked of
+  /// ``isLive(at:timeToLive:)``.
   public enum Status: UInt8, Sendable {
     /// The session lives.
     case active = 0

@@ -33,7 +33,8 @@ public enum TokenRejection: Sendable, Equatable {
   /// A claim has another JSON type than it must, or a value outside its limits.
   case claimInvalid(name: String)
 
-  /// A short text for the `error_description` of `WWW-Authenticate` (RFC 6750 section 3): printable ASCII without `"` and `\`.
+  /// A short text for the `error_description` of `WWW-Authenticate` (RFC 6750 section 3): printable ASCII without `"` and
+  /// `\`.
   public var reason: String {
     switch self {
     case .missing: "a bearer token is required"
