@@ -93,6 +93,23 @@ final class MemoryLog: CommitLog {
     return positions
   }
 
+  /// The payload digests of a tenant's records, which tell two salts apart where all else is the same.
+  func payloadDigests(_ tenant: TenantID) throws -> [Digest] {
+    try records(tenant).map { record in
+      let key = LogSchema.key(tenant, record.position)
+      return try FrameView(record.frame.span, key: key.span).payloadDigest
+    }
+  }
+
+  /// The salts of a tenant's records, of which none may be erased.
+  func salts(_ tenant: TenantID) -> [[UInt8]] {
+    records(tenant).map { record in
+      // See Frame: the salt is behind the header and two digests, and the header ends with tenant and session.
+      let start = 46 + Int(record.frame[44]) + Int(record.frame[45]) + 2 * Digest.byteCount
+      return Array(record.frame[start..<start + Frame.saltByteCount])
+    }
+  }
+
   /// Spoils a record.
   func damage(_ tenant: TenantID, _ position: UInt64) {
     state.withLock { $0.records[tenant]?[Int(position) - 1].frame[60] ^= 1 }
@@ -177,11 +194,14 @@ final class TestCycle {
     try run(tasks: tasks.map { (tenant, $0) }, rules: DecisionRules())
   }
 
+  /// The unpredictable bytes that each task is given.
+  static let salt = [UInt8](repeating: 1, count: Frame.saltByteCount)
+
   private func run(
     tasks: [(TenantID, WriterTask)], rules: DecisionRules
   ) throws(StoreError) -> [CommandOutcome] {
     let batch = tasks.map { tenant, task in
-      PendingCommand(tenant: tenant, task: task, salt: [UInt8](repeating: 1, count: Frame.saltByteCount)) { _ in
+      PendingCommand(tenant: tenant, task: task, salt: Self.salt) { _ in
         Issue.record("the cycle leaves the answers to its caller")
       }
     }
@@ -314,6 +334,40 @@ final class TestCycle {
     #expect(try test.version("s2") == 1)
   }
 
+  @Test("an erasure leaves the record of the one before it, also where both are of the same batch")
+  func eraseAgain() throws {
+    let test = try TestCycle()
+    let erasure = WriterTask.erase(.session(SessionID(valid: "s2")), Origin(actor: "service:dpo"))
+    _ = try test.run([.begin("s1"), .begin("s2"), Command("s1", .end)])
+    let outcomes = try test.run(.change(.set("s2", "a", "1")), erasure, .change(.begin("s2")), erasure)
+    guard case .erased(let first) = outcomes[1], case .erased(let second) = outcomes[3] else {
+      Issue.record("\(outcomes)")
+      return
+    }
+    #expect(first.sessions.map(\.erasedPositions) == [[2, 4]] && first.position == 5)
+    #expect(second.sessions.map(\.erasedPositions) == [[6]] && second.position == 7)
+    #expect(try test.log.erasedPositions(test.tenant) == [2, 4, 6])
+    let events = try test.log.events(test.tenant)
+    #expect(events[4].kind == .erased && events[6].kind == .erased)
+    #expect(events[4].origin.actor == "service:dpo")
+  }
+
+  @Test("a receipt tells the time that is recorded, also where the clock was set back")
+  func erasedAt() throws {
+    let test = try TestCycle()
+    test.clock.advance(microseconds: 60_000_000)
+    _ = try test.run([.begin("s1")])
+    test.clock.set(.start)
+    guard
+      case .erased(let receipt) = try test.run(.erase(.session(SessionID(valid: "s1")), Origin(actor: "dpo")))[0]
+    else {
+      Issue.record("s1 is there")
+      return
+    }
+    #expect(receipt.erasedAt == Instant.start.advanced(bySeconds: 60))
+    #expect(try test.log.events(test.tenant).last?.recordedAt == receipt.erasedAt)
+  }
+
   @Test("the erasure of a customer finds every session that ever carried it, up to the command before")
   func eraseCustomer() throws {
     let test = try TestCycle()
@@ -338,6 +392,9 @@ final class TestCycle {
     #expect(again.position == 8)
     #expect(try test.log.erasedPositions(test.tenant) == [1, 3, 4, 5, 6])
     #expect(try test.snapshots.sessions(of: "c1", in: test.tenant).isEmpty)
+    // Both payloads are the same but for the salts, of which each event has its own.
+    let digests = try test.log.payloadDigests(test.tenant)
+    #expect(digests[6] != digests[7])
   }
 
   @Test("a session that never was can't be erased; one that was erased before holds nothing more")
@@ -408,6 +465,13 @@ final class TestCycle {
     #expect(events[2].origin == Origin(actor: "expiry") && events[2].request == nil)
     #expect(events[2].recordedAt == events[3].recordedAt)
     #expect(test.log.batches.count == 2)
+    // Each has a salt of its own, and neither is the secret that both come from.
+    let salts = test.log.salts(test.tenant)
+    #expect(salts[2] != salts[3])
+    #expect(salts[2] != TestCycle.salt)
+    #expect(salts[3] != TestCycle.salt)
+    // Where a task leads to one event, the secret itself is the salt.
+    #expect(salts[1] == TestCycle.salt)
   }
 
   @Test("where a lowered limit refuses the next life, the expiry of the last one is recorded all the same")
