@@ -139,6 +139,36 @@ import TestSupport
     #expect(positions.sorted() == Array(1..<last))
   }
 
+  @Test("projections whose snapshots are ahead in a log that went on otherwise are built anew")
+  func forkedBehindCheckpoint() throws {
+    let folder = try TemporaryFolder()
+    let acme = tenants[0]
+    func goOn(_ branch: String) throws {
+      let test = try TestStore(folder) { $0.flushIntervalMilliseconds = 60_000 }
+      for session in sessions { test.send(.set(session, "branch", branch), of: acme) }
+    }
+    do {
+      let test = try TestStore(folder)
+      for session in sessions { test.send(.begin(session), of: acme) }
+    }
+    try TemporaryFolder.copy(folder("log"), to: folder("backup"))
+    try goOn("1")
+    try Files.removeDirectory(folder("projections"))
+    // The checkpoint stands where both branches begin; one snapshot is ahead, at the end of the first.
+    #expect(try flush(folder, events: sessions.count, slices: .max, of: [acme]))
+    #expect(try !flush(folder, events: .max, slices: 1, of: [acme]))
+    try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
+    try TemporaryFolder.copy(folder("backup"), to: folder("log"))
+    try Files.removeDirectory(folder("projections"))
+    try goOn("2")
+    try TemporaryFolder.copy(folder("ahead"), to: folder("projections"))
+    let test = try TestStore(folder)
+    #expect(test.notices.first == "the projections don't fit the log and are built anew from it")
+    for session in sessions {
+      #expect(try test.document(session, of: acme)?.contains(#""branch":2"#) == true, "\(session)")
+    }
+  }
+
   @Test("a snapshot that is ahead and isn't the fold of its events is found")
   func wrongSnapshot() throws {
     let (folder, _) = try history(3)

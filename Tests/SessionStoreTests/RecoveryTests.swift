@@ -166,6 +166,30 @@ import TestSupport
     #expect(sessions == ["s2", "s2"])
   }
 
+  @Test("a session is read without the help of projections of a log that went on otherwise")
+  func forkedSession() throws {
+    let folder = try TemporaryFolder()
+    let clock = TestClock()
+    do { fill(try TestStore(folder, clock: clock), rounds: 1) }
+    try TemporaryFolder.copy(folder("log"), to: folder("backup"))
+    do { try TestStore(folder, clock: clock).send(.set("s1", "branch", "1")) }
+    try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
+    try TemporaryFolder.copy(folder("backup"), to: folder("log"))
+    try Files.removeDirectory(folder("projections"))
+    // The position of s1's newest event in one branch is that of s2's in the other.
+    do { try TestStore(folder, clock: clock).send(.set("s2", "branch", "2")) }
+    try TemporaryFolder.copy(folder("ahead"), to: folder("projections"))
+    func session(opensProjections: Bool) throws -> PastSession? {
+      let reader = try StoreReader(
+        directory: DataDirectory(folder.path), options: TestStore.environment, opensProjections: opensProjections)
+      #expect((reader.projections != nil) == opensProjections)
+      return try reader.session(SessionID(valid: "s1"), of: TestStore.tenant)
+    }
+    let without = try session(opensProjections: false)
+    #expect(without?.session.version == 1 && without?.session.context.cartID == "cart-0")
+    #expect(try session(opensProjections: true) == without)
+  }
+
   @Test("a log that is gone is no empty store where projections tell that there was one", arguments: [true, false])
   func lostLog(isEmptied: Bool) throws {
     let (folder, before, _) = try crashed(rounds: 2, more: 0)
@@ -235,6 +259,17 @@ import TestSupport
       }
       _ = count.wait { $0 == 8000 ? true : nil }
     }
+    try Files.removeDirectory(folder("projections"))
+    var bytes: Int?
+    do {
+      let configuration = SessionStore.Configuration(environment: TestStore.environment, overlayBytes: 100_000)
+      // Before there is any thread that would flush.
+      _ = try SessionStore(
+        directory: DataDirectory(folder.path), configuration: configuration, observer: SessionStore.Observer(),
+        now: { .start }
+      ) { store, _ in bytes = store.usage.overlayBytes }
+    }
+    #expect(try #require(bytes) < 100_000)
     try Files.removeDirectory(folder("projections"))
     let test = try TestStore(folder) { $0.overlayBytes = 100_000 }
     #expect(test.replayed == [4096, 8000])
