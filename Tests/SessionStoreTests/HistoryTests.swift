@@ -151,6 +151,63 @@ import TestSupport
     }
   }
 
+  @Test("a page of a session's history begins at an event of its own, and at no other session's")
+  func pageBeginning() throws {
+    let test = try TestStore()
+    test.send(.begin("s1"))
+    test.send(.begin("s2"))
+    test.send(.set("s2", "n", "1"))
+    func positions(from position: UInt64) throws -> [UInt64]? {
+      var positions: [UInt64] = []
+      let next = try test.store.readEvents(
+        of: SessionID(valid: "s2"), tenant.authorized, from: .position(position), limit: 10
+      ) {
+        positions.append($0.event.position)
+        return true
+      }
+      return next.map { _ in positions }
+    }
+    #expect(try positions(from: 3) == [3, 2])
+    #expect(try positions(from: 2) == [2])
+    #expect(try positions(from: 1) == nil)
+    #expect(try positions(from: 4) == nil)
+  }
+
+  @Test(
+    "what happened later to a session shows that it was there before, whatever the time to live is now",
+    arguments: [Command.Action.touch, .end])
+  func wentOn(_ action: Command.Action) throws {
+    let folder = try TemporaryFolder()
+    let clock = TestClock()
+    do {
+      let test = try TestStore(folder, clock: clock) { $0.rules.timeToLive.anonymousSeconds = 3600 }
+      test.send(.begin("s1", cart: "old"))
+      clock.advance(microseconds: 1_000_000_000)
+      #expect(test.send(Command("s1", action)) == .accepted(version: action == .touch ? 1 : 2, position: 2))
+    }
+    let test = try TestStore(folder, clock: clock) { $0.rules.timeToLive.anonymousSeconds = 60 }
+    #expect(try past(test, .time(Instant.start.advanced(bySeconds: 500)))?.session.context == cart("old"))
+  }
+
+  @Test(
+    "the list of a customer's sessions and their documents agree on what has expired, also when the clock is set back")
+  func customersAndClock() throws {
+    let test = try TestStore { $0.rules.timeToLive.customerSeconds = 3600 }
+    var context = SessionContext()
+    context.customerID = "c1"
+    test.send(Command("s1", .replace(context, upsert: true)))
+    test.clock.set(Instant.start.advanced(bySeconds: 7200))
+    test.send(.begin("s2"))
+    test.clock.set(Instant.start.advanced(bySeconds: 60))
+    var live: [Bool] = []
+    _ = try test.store.readSessions(of: "c1", in: tenant.authorized, after: nil, limit: 10) {
+      live.append($0.isLive)
+      return true
+    }
+    #expect(live == [false])
+    #expect(try test.document("s1") == nil)
+  }
+
   /// A closed store with two sessions.
   private func twoSessions() throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
