@@ -159,6 +159,14 @@ import TestSupport
       given.when(.replace(euro, upsert: true), fingerprint: Given.fingerprint(0)) == .reject(.versionRequired))
   }
 
+  @Test("a PUT that matches any version is a new change each time once the session has changed")
+  func puttingAnyVersion() {
+    let given = Given.started(euro).and(.replaced)
+    #expect(
+      given.when(.replace(euro, upsert: true), ifMatch: .any, fingerprint: Given.fingerprint(1))
+        == .append(kind: .replaced, life: 1, version: 3, changes: ContextChanges(from: euro, to: euro)))
+  }
+
   @Test("the PUT that began a new life is known again, too")
   func creatingPutOfNewLife() {
     let given = Given.started(euro).and(.expired).and(.started)
