@@ -169,6 +169,55 @@ import TestSupport
     #expect(try problems(folder).contains("tenant acme, position 2: the record doesn't fit the chain"))
   }
 
+  /// Writes a tenant's log anew from its beginning, whole and chained, with other events in it; and the projections.
+  private func rewrite(_ folder: TemporaryFolder, _ change: (inout [Event]) -> Void) throws {
+    try StoredLog(folder) { log in
+      var events = try log.events(tenant)
+      change(&events)
+      var chain = Digest.zero
+      for event in events {
+        let salt = [UInt8](repeating: 7, count: Frame.saltByteCount)
+        let frame = Frame.encode(event, tenant: tenant, salt: salt.span, previousChain: chain)
+        try log.store(frame.bytes, tenant, event.position)
+        chain = frame.chain
+      }
+    }
+    try Files.removeDirectory(folder("projections"))
+    do { _ = try TestStore(folder) }
+  }
+
+  @Test("a time that goes back within a log is found, though all of it is chained")
+  func timeGoesBack() throws {
+    let folder = try stopped()
+    try rewrite(folder) { _ in }
+    #expect(try problems(folder) == [])
+    try rewrite(folder) { $0[2].recordedAt.microseconds -= 1 }
+    #expect(try problems(folder) == ["tenant acme, position 3: its time is before its predecessor's"])
+  }
+
+  @Test("a version that is left out is found, though all of the log is chained")
+  func versionGap() throws {
+    let folder = try stopped()
+    try rewrite(folder) { $0[2].version = 3 }
+    #expect(try problems(folder) == ["tenant acme, position 3: has version 3 after 1"])
+  }
+
+  @Test("a wrong number of open sessions is found in the checkpoint")
+  func openSessions() throws {
+    let folder = try stopped()
+    var checkpoint: Checkpoint
+    do {
+      let projections = try Projections(readOnly: folder("projections"), options: TestStore.environment)
+      checkpoint = try projections.view().checkpoint(of: tenant)
+    }
+    #expect(checkpoint.openSessions == 2)
+    checkpoint.openSessions = 3
+    let key = Array(tenant.description.utf8)
+    let record = CheckpointRecord(checkpoint: checkpoint, reach: checkpoint.tail)
+    try changeProjections(folder, "checkpoints", key, record.encoded(key: key.span))
+    #expect(try problems(folder) == ["tenant acme: the checkpoint counts 3 open sessions instead of 2"])
+  }
+
   @Test("the chain still holds after a payload has been taken; that no event records it is found")
   func erasedPayload() throws {
     let folder = try stopped()
