@@ -50,6 +50,18 @@ import TestSupport
     #expect(try test.log.tenants() == [acme])
   }
 
+  @Test("a batch of several tenants is refused when the log of any one of them has moved", arguments: ["acme", "beta"])
+  func anyTailMoved(_ name: String) throws {
+    let test = try TestLog()
+    let (moved, tenants) = (TenantID(valid: name), [acme, TenantID(valid: "beta")])
+    var batch: [LogRecord] = []
+    for tenant in tenants { batch += TestLog.records(1, of: tenant, after: try test.append(1, to: tenant)).records }
+    try test.append(1, to: moved)
+    let expected = Dictionary(uniqueKeysWithValues: tenants.map { ($0, 1 as UInt64) })
+    #expect(try test.log.append(batch, expecting: expected) == .tailMoved(moved))
+    for tenant in tenants { #expect(try test.log.tail(of: tenant).position == (tenant == moved ? 2 : 1)) }
+  }
+
   @Test("after a refusal the same batch goes in at the right tail")
   func appendAfterRefusal() throws {
     let test = try TestLog()
@@ -221,6 +233,47 @@ import TestSupport
     #expect(try test.log.lastPosition(of: acme, at: tail.recordedAt) == 1600)
     try remove(1301...1500)
     #expect(throws: EventLogError.self) { try test.log.lastPosition(of: acme, at: times[0]) }
+  }
+
+  @Test("what names another session's record as the one before it is damage, and nothing of that session is erased")
+  func foreignPredecessor() throws {
+    let test = try TestLog()
+    let first = TestLog.event("s1", position: 1)
+    let (frame, chain) = TestLog.frame(first, of: acme, after: .zero)
+    let second = TestLog.event("s2", position: 2, previous: 1)
+    let batch = [
+      LogRecord(tenant: acme, position: 1, frame: frame),
+      LogRecord(tenant: acme, position: 2, frame: TestLog.frame(second, of: acme, after: chain).bytes),
+    ]
+    #expect(try test.log.append(batch, expecting: [acme: 0]) == .committed)
+    #expect(throws: EventLogError.damaged(tenant: acme, position: 1, reason: "the record is another session's")) {
+      try test.log.erasablePositions(second.sessionID, of: acme, from: 2)
+    }
+    #expect(try test.log.erasablePositions(first.sessionID, of: acme, from: 1) == [1])
+  }
+
+  @Test(
+    "a record that names itself or a later one as the one before it is damage, and no endless walk", arguments: [2, 3])
+  func predecessorBehind(_ previous: UInt64) throws {
+    let test = try TestLog()
+    let tail = try test.append(1, to: acme)
+    let second = TestLog.event(position: 2, previous: previous)
+    let (frame, chain) = TestLog.frame(second, of: acme, after: tail.chain)
+    let third = TestLog.event(position: 3, previous: 2)
+    let batch = [
+      LogRecord(tenant: acme, position: 2, frame: frame),
+      LogRecord(tenant: acme, position: 3, frame: TestLog.frame(third, of: acme, after: chain).bytes),
+    ]
+    #expect(try test.log.append(batch, expecting: [acme: 1]) == .committed)
+    var walked: [UInt64] = []
+    #expect(throws: EventLogError.damaged(tenant: acme, position: 2, reason: "its predecessor comes after it")) {
+      // With a limit, so that the test ends even where the walk would not.
+      try test.log.walk(acme, from: 3, limit: 9) { frame in
+        walked.append(frame.position)
+        return true
+      }
+    }
+    #expect(walked == [3, 2])
   }
 
   @Test("a key that can't be one is reported")
