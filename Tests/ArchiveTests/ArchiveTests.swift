@@ -301,6 +301,83 @@ import Testing
     #expect(try archive.segments() == [Self.name(1, 5)])
   }
 
+  @Test("a record that doesn't prove itself isn't archived, though its checksum fits", arguments: [true, false])
+  func unprovedRecord(isChain: Bool) throws {
+    let archive = try TestArchive()
+    try archive.append(2)
+    try archive.archive()
+    let manifest = try Files.read(archive.file("manifest"))
+    try archive.append(3)
+    let frame = try archive.frame(3)
+    var changed = frame
+    // See Frame: the chain is the second digest behind the header, the payload is what ends the record.
+    let text = try #require(changed.indices.last { changed[$0...].starts(with: "größe 3".utf8) })
+    changed[isChain ? 46 + Int(frame[44]) + Int(frame[45]) + Digest.byteCount : text] ^= 1
+    try archive.put(resealed(changed, TestArchive.acme, 3), at: 3)
+    let reason = isChain ? "the record doesn't fit the chain" : "the payload doesn't fit its digest"
+    #expect(throws: ArchiveError.log(.damaged(tenant: TestArchive.acme, position: 3, reason: reason))) {
+      try archive.archive()
+    }
+    #expect(try archive.segments() == [Self.name(1, 2)])
+    #expect(try Files.read(archive.file("manifest")) == manifest)
+    try archive.put(frame, at: 3)
+    #expect(try archive.archive().added == 3...5)
+    #expect(try archive.findings(comparing: archive.log) == [])
+  }
+
+  @Test("what is erased while a run is under way is archived with the event that says so")
+  func erasedMeanwhile() throws {
+    let archive = try TestArchive()
+    try archive.append(20)
+    var isErased = false
+    let writer = try ArchiveWriter(archive.path, limits: ArchiveWriter.Limits(events: 10))
+    let outcome = try writer.archive(TestArchive.acme, of: archive.log) { _ in
+      guard !isErased else { return }
+      isErased = true
+      do {
+        try archive.erase(15)
+        try archive.append(1, ofKind: .erased, session: 15)
+      } catch {
+        Issue.record(error)
+      }
+    }
+    #expect(outcome.added == 1...21)
+    #expect(try archive.findings(comparing: archive.log) == [])
+  }
+
+  @Test("a time that goes back within an archive is found")
+  func timeGoesBack() throws {
+    let archive = try TestArchive()
+    try archive.append(2)
+    let tail = try archive.log.tail(of: TestArchive.acme)
+    try archive.append(1, at: tail.recordedAt)
+    try archive.archive()
+    #expect(try archive.findings() == [])
+    try archive.append(1, at: Instant(microseconds: tail.recordedAt.microseconds - 1))
+    try archive.archive()
+    #expect(
+      try archive.findings() == [
+        "tenant acme, segment \(Self.name(4, 4)), position 4: its time is before its predecessor's"
+      ])
+  }
+
+  @Test("a segment whose end isn't the one that the manifest names is found, though the manifest is whole")
+  func otherChain() throws {
+    let archive = try TestArchive()
+    try archive.append(3)
+    try archive.archive()
+    let manifest = try #require(try ArchiveManifest(in: archive.path + "/acme"))
+    var changed = ArchiveManifest(storeID: manifest.storeID, tenant: manifest.tenant)
+    var segment = try #require(manifest.segments.first)
+    segment.tail.chain = .zero
+    changed.append(segment, at: manifest.madeAt)
+    TemporaryFolder.write(Array(changed.text.utf8), to: archive.file("manifest"))
+    #expect(
+      try archive.findings() == [
+        "tenant acme, segment \(Self.name(1, 3)), position 3: its chain isn't the one that the manifest names"
+      ])
+  }
+
   @Test("a manifest comes out of its text as it went in, and no changed text is taken for one")
   func manifest() throws {
     let archive = try TestArchive()

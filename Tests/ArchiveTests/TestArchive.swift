@@ -23,9 +23,11 @@ final class TestArchive {
 
   var path: String { folder("archive") }
 
-  /// Appends so many events: of a session each, or of the one that began with that number.
+  /// Appends so many events: of a session each, or of the one that began with that number; each later than the one before,
+  /// or all at one time.
   func append(
-    _ count: Int, to tenant: TenantID = acme, ofKind kind: Event.Kind = .started, session: Int? = nil
+    _ count: Int, to tenant: TenantID = acme, ofKind kind: Event.Kind = .started, session: Int? = nil,
+    at time: Instant? = nil
   ) throws {
     let before = try log.tail(of: tenant)
     var tail = before
@@ -34,7 +36,7 @@ final class TestArchive {
       number += 1
       let event = Event(
         position: tail.position + 1, previousPosition: 0, life: 1, version: 1,
-        recordedAt: Instant(microseconds: 1_000_000 + Int64(number)),
+        recordedAt: time ?? Instant(microseconds: 1_000_000 + Int64(number)),
         sessionID: SessionID(valid: "s \"\(session ?? number)\""),
         kind: kind,
         changes: kind == .erased
