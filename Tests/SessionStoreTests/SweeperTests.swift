@@ -199,6 +199,26 @@ import TestSupport
       test.notices.contains { $0.contains("is left as it is: session s2 of tenant acme: the projections are damaged") })
   }
 
+  @Test("sessions of one kind that the writer takes nothing of don't keep those of another from expiring")
+  func turns() throws {
+    let test = try store(customer: 10)
+    test.send(.begin("anonymous"))
+    test.send(login("customer"))
+    test.clock.advance(microseconds: 10_000_000)
+    test.flushed()
+    let sweeper = Sweeper(test.store) { _ in
+      true
+    } submit: { task, tenant, completion in
+      if case .change(let command) = task, command.sessionID.description == "anonymous" {
+        return completion(.overloaded)
+      }
+      test.store.submit(task, of: tenant, completion: completion)
+    }
+    for _ in 0..<2 { #expect(!sweeper.run(milliseconds: 60_000)) }
+    #expect(try kinds(test, "anonymous") == [.started])
+    #expect(try kinds(test, "customer") == [.started, .expired])
+  }
+
   @Test("a queue too small for a step is no reason to stop")
   func smallQueue() throws {
     let test = try store { $0.queueCapacity = 2 }
