@@ -55,6 +55,19 @@ import TestSupport
     #expect(sent.wait(milliseconds: 60_000) { $0 } == .accepted(version: 1, position: 3))
   }
 
+  @Test("what is changed while the store is open holds from then on")
+  func adjusted() throws {
+    let test = try TestStore { $0.diskReserveBytes = 1 }
+    test.send(.begin("s1"))
+    #expect(test.store.usage.diskReserveBytes == 1)
+    test.store.adjust(maximumSessions: 1, diskReserveBytes: 2)
+    #expect(test.store.usage.diskReserveBytes == 2)
+    #expect(test.send(.begin("s2")) == .rejected(.tooManySessions(maximum: 1)))
+    test.store.adjust(maximumSessions: 2, diskReserveBytes: 0)
+    #expect(test.store.usage.diskReserveBytes == 0)
+    #expect(test.send(.begin("s2")) == .accepted(version: 1, position: 2))
+  }
+
   @Test("rejections and retries append nothing")
   func nothingAppended() throws {
     let test = try TestStore()
