@@ -106,6 +106,10 @@ import Testing
     try interrupt(folder, at: step)
     #expect(try findings(folder).contains { $0.contains("the removal of tenant acme was interrupted") })
     #expect(throws: StoreError.self) { _ = try Rebuild(DataDirectory(folder.path)) }
+    let refusal = #expect(throws: StoreError.self) {
+      _ = try OfflineErasure(DataDirectory(folder.path), options: TestStore.environment) { _ in }
+    }
+    #expect(refusal?.description.contains("the removal of tenant acme was interrupted") == true)
     do {
       let test = try TestStore(folder)
       #expect(test.notices == ["the removal of tenant acme was interrupted and is completed now"])
