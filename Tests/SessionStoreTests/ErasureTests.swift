@@ -167,7 +167,11 @@ import TestSupport
       test.sweep()
       #expect(test.store.statistics.current.retentionCount == 1)
       #expect(test.store.statistics.current.erasedEventCount == 2)
-      #expect(test.notices == ["retention: 1 sessions were erased that had been closed for long enough"])
+      // The watch over the clock may have seen it go forward, too.
+      #expect(
+        test.notices.filter { $0.hasPrefix("retention:") } == [
+          "retention: 1 sessions were erased that had been closed for long enough"
+        ])
       let events = try test.history("ended")
       #expect(events.map(\.event.kind) == [.erased, .ended, .started])
       #expect(events.first?.event.origin.actor == "retention")
