@@ -163,28 +163,28 @@ public struct ArchiveWriter: ~Copyable {
     _ trail: inout ErasureTrail, _ progress: (UInt64) -> Void
   ) throws -> ArchiveManifest.Segment {
     var file = try SegmentFile(in: folder)
-    var tail = start
+    var proof = ChainProof(from: start)
     var frameBytes = 0
     let last = min(end, start.position + limits.events)
-    while tail.position < last && frameBytes < limits.bytes {
-      let before = tail.position
+    while proof.tail.position < last && frameBytes < limits.bytes {
+      let before = proof.tail.position
       var lines: [UInt8] = []
       _ = try log.replay(tenant, after: before, limit: Int(min(last - before, Self.recordsPerTransaction))) {
         frame throws(DamagedRecord) in
-        guard frame.follows(tail.chain) else { throw DamagedRecord("the record doesn't fit the chain") }
-        guard frame.isPayloadIntact else { throw DamagedRecord("the payload doesn't fit its digest") }
+        if let problem = proof.take(frame).first { throw DamagedRecord(problem) }
         try ArchiveLine.append(frame, of: tenant, to: &lines)
         try trail.take(frame)
-        tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
         frameBytes += frame.byteCount
         return frameBytes < limits.bytes
       }
       // A log never gets shorter but by the removal of its tenant.
-      guard tail.position > before else { throw ArchiveError.refused("tenant \(tenant) has been removed meanwhile") }
+      guard proof.tail.position > before else {
+        throw ArchiveError.refused("tenant \(tenant) has been removed meanwhile")
+      }
       try file.write(lines)
-      progress(tail.position - before)
+      progress(proof.tail.position - before)
     }
-    return try file.finish(first: start.position + 1, tail: tail)
+    return try file.finish(first: start.position + 1, tail: proof.tail)
   }
 }
 

@@ -10,10 +10,7 @@ struct TenantArchiveProof {
   private let folder: String
   /// What it is compared with; nil when that is of another store.
   private var log: EventLog?
-  /// How far the archive has been proved.
-  private var tail = LogTail.empty
-  /// Whether the record before the next one could be read: otherwise its chain is taken as a new beginning.
-  private var isChained = true
+  private var chain = ChainProof()
   private var trail = ErasureTrail()
 
   /// A segment as it should be. Without a manifest, only its name tells of it.
@@ -21,6 +18,9 @@ struct TenantArchiveProof {
     let name: SegmentName
     var recorded: ArchiveManifest.Segment?
   }
+
+  /// How far the archive has been proved.
+  private var tail: LogTail { chain.tail }
 
   /// A proof of `tenant`'s archive in its folder.
   init(_ tenant: TenantID, in folder: String, log: EventLog?) {
@@ -108,12 +108,11 @@ struct TenantArchiveProof {
     let before = report.findings.count
     if name.first > tail.position + 1 {
       found(nil, tail.position + 1, "this and all up to \(name.first - 1) are in no segment", &report)
-      isChained = false
+      chain.lose(to: name.first - 1)
     } else if name.first <= tail.position {
       found(name, nil, "it begins before the end of the segment before it", &report)
-      isChained = false
+      chain.lose(to: name.first - 1)
     }
-    tail.position = name.first - 1
     do throws(SystemError) {
       let digest = try read(segment, &report, progress)
       if tail.position < name.last, report.findings.count == before {
@@ -134,11 +133,9 @@ struct TenantArchiveProof {
     // The manifest knows what the next segment has to follow, whatever this one is like.
     guard tail.position != name.last || report.findings.count > before else { return }
     if let recorded = segment.recorded {
-      tail = recorded.tail
-      isChained = true
+      chain = ChainProof(from: recorded.tail)
     } else {
-      tail.position = name.last
-      isChained = false
+      chain.lose(to: name.last)
     }
   }
 
@@ -226,7 +223,7 @@ struct TenantArchiveProof {
     report.events += 1
     guard let line = ArchiveLine(bytes) else {
       found(name, position, "the line can't be read", &report)
-      lose(position)
+      chain.lose(to: position)
       return true
     }
     if let owner = Self.otherOwner(of: line, than: tenant) {
@@ -236,14 +233,11 @@ struct TenantArchiveProof {
     if line.position != position {
       guard line.position > position && line.position <= name.last else {
         found(name, position, "the line is that of position \(line.position)", &report)
-        lose(position)
+        chain.lose(to: position)
         return true
       }
-      let problem =
-        line.position == position + 1
-        ? "the record is missing" : "this and all records up to \(line.position - 1) are missing"
-      found(name, position, problem, &report)
-      lose(line.position - 1)
+      found(name, position, ChainProof.absence(of: position...line.position - 1), &report)
+      chain.lose(to: line.position - 1)
       position = line.position
     }
     let key = LogSchema.key(tenant, position)
@@ -251,7 +245,7 @@ struct TenantArchiveProof {
       try prove(try FrameView(line.frame.span, key: key.span), line: bytes, at: position, of: name, &report)
     } catch {
       found(name, position, error.reason, &report)
-      lose(position)
+      chain.lose(to: position)
     }
     return true
   }
@@ -272,9 +266,7 @@ struct TenantArchiveProof {
     }
     var expected: [UInt8] = []
     try ArchiveLine.append(frame, of: tenant, to: &expected)
-    if isChained && !frame.follows(tail.chain) { found(name, position, "the record doesn't fit the chain", &report) }
-    if !frame.isPayloadIntact { found(name, position, "the payload doesn't fit its digest", &report) }
-    if frame.recordedAt < tail.recordedAt { found(name, position, "its time is before its predecessor's", &report) }
+    for problem in chain.take(frame) { found(name, position, problem, &report) }
     if !line.isEqual(to: expected.span) {
       found(name, position, "the readable event isn't what the record says", &report)
     }
@@ -282,8 +274,6 @@ struct TenantArchiveProof {
       found(name, position, "the payload is missing, and the log has it", &report)
     }
     try trail.take(frame)
-    tail = LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
-    isChained = true
   }
 
   /// Whether the log that the archive is compared with has the payload of a record. One that it can't read hasn't.
@@ -294,10 +284,5 @@ struct TenantArchiveProof {
       if found == position, let frame { hasPayload = !frame.isErased }
     }
     return hasPayload
-  }
-
-  private mutating func lose(_ position: UInt64) {
-    tail.position = position
-    isChained = false
   }
 }

@@ -152,6 +152,8 @@ public struct FrameView: ~Escapable {
   public var chain: Digest {
     Digest(bytes.extracting(headerEnd + Digest.byteCount..<headerEnd + 2 * Digest.byteCount))
   }
+  /// The end of a log whose last record this is.
+  public var tail: LogTail { LogTail(position: position, chain: chain, recordedAt: recordedAt) }
   /// Whether salt and payload have been erased.
   public var isErased: Bool { bytes.count == headerEnd + 2 * Digest.byteCount }
 

@@ -95,7 +95,7 @@ package struct Fold {
             return false
           }
         }
-        let tail = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
+        let tail = frame.tail
         let event = try frame.event(of: slot.session)
         if slot.holds(frame.position) {
           publication.note(event, of: tenant)

@@ -11,12 +11,8 @@ final class TenantProof {
   let mark: LogTail?
   /// A chain that the log must have come to, nil for none.
   private let head: ChainHead?
-  /// How far the log has been proved.
-  private(set) var tail: LogTail
   /// How many events were taken since that was last asked for.
   var events: UInt64 = 0
-  /// How many events have been found erased.
-  private(set) var erasedEvents: UInt64 = 0
   /// How many snapshots were compared, nil when none were.
   private(set) var comparedSnapshots: Int?
   /// Whether the log ended in a page that can't be read, so that its end can't be told.
@@ -30,8 +26,8 @@ final class TenantProof {
   /// How many sessions are open, of those that have been compared.
   private var openSessions: UInt64 = 0
   private let found: (UInt64?, String) -> Void
-  /// Whether the record before the next one could be read: otherwise its chain is taken as a new beginning.
-  private var isChained = true
+  private var chain: ChainProof
+  private var trail = ErasureTrail()
   /// Positions whose record is missing or can't be read.
   private var damaged: [ClosedRange<UInt64>] = []
   /// Whether the fold of any session can't be known.
@@ -52,8 +48,14 @@ final class TenantProof {
     self.head = head
     self.isErased = isErased
     self.found = found
-    tail = mark ?? .empty
+    chain = ChainProof(from: mark ?? .empty)
   }
+
+  /// How far the log has been proved.
+  var tail: LogTail { chain.tail }
+
+  /// How many events have been found erased.
+  var erasedEvents: UInt64 { trail.erasedCount }
 
   /// How far the log must go on, since snapshots go there; nil when it has.
   var missingReach: LogTail? { isBroken ? nil : projected?.reach }
@@ -83,14 +85,10 @@ final class TenantProof {
       return false
     }
     if position > tail.position + 1 { miss(tail.position + 1...position - 1) }
-    if isChained && !frame.follows(tail.chain) { found(position, "the record doesn't fit the chain") }
-    if !frame.isPayloadIntact { found(position, "the payload doesn't fit its digest") }
-    if frame.recordedAt < tail.recordedAt { found(position, "its time is before its predecessor's") }
+    for problem in chain.take(frame) { found(position, problem) }
     if position == head?.position && frame.chain != head?.chain {
       found(position, "the chain isn't the one that was named: this log came to other records")
     }
-    tail = LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
-    isChained = true
     do throws(DamagedRecord) {
       try fold(frame)
     } catch {
@@ -110,15 +108,12 @@ final class TenantProof {
   }
 
   private func miss(_ positions: ClosedRange<UInt64>) {
-    let problem =
-      positions.count == 1 ? "the record is missing" : "this and all records up to \(positions.upperBound) are missing"
-    found(positions.lowerBound, problem)
+    found(positions.lowerBound, ChainProof.absence(of: positions))
     lose(positions)
   }
 
   private func lose(_ positions: ClosedRange<UInt64>) {
-    tail.position = positions.upperBound
-    isChained = false
+    chain.lose(to: positions.upperBound)
     damaged.append(positions)
     guard let projected else { return }
     if positions.contains(projected.checkpoint.tail.position) { compare() }
@@ -144,7 +139,8 @@ final class TenantProof {
     }
     session.lastPosition = event.position
     session.version = event.version
-    noteErasure(frame, event, session)
+    try trail.take(frame)
+    notePayload(frame, event, session)
     guard projected != nil else { return }
     guard !isBehindCheckpoint else {
       // Only what is ahead of the checkpoint is still to be compared, each where its snapshot was made.
@@ -161,17 +157,15 @@ final class TenantProof {
     }
   }
 
-  /// Erased records are no damage, but they belong before an event that says so, and none of them may be left out.
-  private func noteErasure(_ frame: FrameView, _ event: Event, _ session: Tracked) {
-    if frame.isErased { erasedEvents += 1 }
+  /// An erasure must leave out none of the session's records before it.
+  private func notePayload(_ frame: FrameView, _ event: Event, _ session: Tracked) {
     guard event.kind == .erased else {
-      if frame.isErased { session.isErasedLater = true } else { session.payloadPosition = event.position }
+      if !frame.isErased { session.payloadPosition = event.position }
       return
     }
     if let payload = session.payloadPosition, !isErased(payload) {
       found(event.position, "erases the session, whose record at \(payload) still has its payload")
     }
-    session.isErasedLater = false
     session.payloadPosition = nil
     session.customers = []
   }
@@ -188,7 +182,7 @@ final class TenantProof {
     if let head, head.position > tail.position, !isBroken {
       found(head.position, "the log ends at \(tail.position), before the chain that was named")
     }
-    let loose = sessions.values.filter { $0.isErasedLater && !$0.isUnknown }.count
+    let loose = sessions.values.filter { trail.isOpen($0.id) && !$0.isUnknown }.count
     if loose > 0 && !isBroken && damaged.isEmpty {
       found(nil, "\(loose) sessions have events without payload, and none that records their erasure")
     }
@@ -207,7 +201,7 @@ final class TenantProof {
     var uncertain: Set<SessionKey> = []
     for session in sessions.values {
       customers.formUnion(session.customers)
-      if session.isErasedLater { uncertain.insert(SessionKey(tenant, session.id)) }
+      if trail.isOpen(session.id) { uncertain.insert(SessionKey(tenant, session.id)) }
       session.customers = []
       if session.stored?.position ?? 0 <= checkpoint { compare(session) }
     }
@@ -231,7 +225,7 @@ final class TenantProof {
   private func compare(_ session: Tracked) {
     if session.state?.status == .active { openSessions += 1 }
     // One that is to be erased is of a time before that, whose events the log doesn't have any more.
-    if !session.isErasedLater, !session.isUnknown, let problem = session.problem(of: tenant) {
+    if !trail.isOpen(session.id), !session.isUnknown, let problem = session.problem(of: tenant) {
       problems.append(problem)
     }
     session.state = nil
@@ -266,8 +260,6 @@ private final class Tracked {
   var version: UInt32 = 0
   /// An event of it can't be read, so that its fold can't be known.
   var isUnknown = false
-  /// Events without payload were met, and not yet the one that records their erasure.
-  var isErasedLater = false
   /// The last event with a payload since the last erasure.
   var payloadPosition: UInt64?
   /// Its entries in the index of customers, up to the checkpoint.

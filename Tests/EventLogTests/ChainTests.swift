@@ -45,7 +45,7 @@ import TestSupport
     let forged = TestLog.frame(event, of: tenant, after: chain)
     try test.store(forged.bytes, tenant, 3)
     #expect(try test.carts(tenant) == ["cart-0", "cart-1", "forged", "cart-3", "cart-4"])
-    #expect(problem(in: test.log, tenant) == "chain")
+    #expect(problem(in: test.log, tenant) == "the record doesn't fit the chain")
   }
 
   @Test("records that change places are found, whether or not they are sealed for their new one")
@@ -68,7 +68,7 @@ import TestSupport
       try test.store(resealed(frame, tenant, to), tenant, to)
     }
     #expect(try test.carts(tenant) == ["cart-0", "cart-2", "cart-1", "cart-3", "cart-4"])
-    #expect(problem(in: test.log, tenant) == "chain")
+    #expect(problem(in: test.log, tenant) == "the record doesn't fit the chain")
   }
 
   @Test("a dropped record is a hole; when those behind move up, the chain breaks", arguments: [1, 2, 4] as [UInt64])
@@ -85,7 +85,7 @@ import TestSupport
       try test.store(resealed(frame, tenant, moved), tenant, moved)
     }
     try test.store(nil, tenant, 5)
-    #expect(problem(in: test.log, tenant) == "chain")
+    #expect(problem(in: test.log, tenant) == "the record doesn't fit the chain")
   }
 
   @Test("an inserted record breaks the chain")
@@ -101,7 +101,7 @@ import TestSupport
     let forged = TestLog.frame(TestLog.event(position: 3, number: 99), of: tenant, after: chain)
     try test.store(forged.bytes, tenant, 3)
     #expect(try test.carts(tenant).count == 6)
-    #expect(problem(in: test.log, tenant) == "chain")
+    #expect(problem(in: test.log, tenant) == "the record doesn't fit the chain")
   }
 
   @Test("a record of another tenant's log doesn't fit into this one")
@@ -122,7 +122,7 @@ import TestSupport
     records.append(LogRecord(tenant: tenant, position: 2, frame: frame.bytes))
     tail.position = 2
     #expect(try test.log.append(records, expecting: [tenant: 0]) == .committed)
-    #expect(problem(in: test.log, tenant) == "time")
+    #expect(problem(in: test.log, tenant) == "its time is before its predecessor's")
   }
 
   @Test(

@@ -103,17 +103,14 @@ final class TestLog {
 
 /// What is wrong with the first record of `log` that doesn't prove itself and follow its predecessor, nil when all do.
 func problem(in log: EventLog, _ tenant: TenantID) -> String? {
-  var previous = LogTail.empty
+  var proof = ChainProof()
   var problem: String?
   do {
     var last: UInt64 = 0
     while problem == nil {
       let next = try log.replay(tenant, after: last, limit: 2) { frame throws(DamagedRecord) in
-        if !frame.isPayloadIntact { problem = "payload" }
-        if !frame.follows(previous.chain) { problem = "chain" }
-        if frame.recordedAt < previous.recordedAt { problem = "time" }
+        problem = proof.take(frame).first
         _ = try frame.event()
-        previous = LogTail(position: frame.position, chain: frame.chain, recordedAt: frame.recordedAt)
         return problem == nil
       }
       if next == last { return problem }

@@ -1,19 +1,21 @@
-internal import EventLog
-internal import SessionCodec
-internal import SessionModel
+public import SessionCodec
+public import SessionModel
 
 /// Follows a log from record to record, to see that those without payload come before an event that says so.
 ///
 /// The chain proves the digest of each payload, not that the payload is there, since an erasure leaves the chain as it is:
 /// without this, whoever takes a payload out leaves no trace.
-struct ErasureTrail {
+public struct ErasureTrail {
   /// The sessions of which records without payload were met, and not yet the event of their erasure.
   private var open: Set<SessionID> = []
   /// How many records without payload were met.
-  private(set) var erasedCount: UInt64 = 0
+  public private(set) var erasedCount: UInt64 = 0
+
+  /// A trail that begins with the next record.
+  public init() {}
 
   /// Takes in the record behind those that were taken in. Throws when its session can't be told.
-  mutating func take(_ frame: FrameView) throws(DamagedRecord) {
+  public mutating func take(_ frame: FrameView) throws(DamagedRecord) {
     if frame.isErased {
       erasedCount += 1
       open.insert(try frame.session())
@@ -22,8 +24,11 @@ struct ErasureTrail {
     }
   }
 
+  /// Whether records of `session` without payload were met, and not yet the event of their erasure.
+  public func isOpen(_ session: SessionID) -> Bool { open.contains(session) }
+
   /// What is wrong at the end of the log; nil when nothing is.
-  var problem: String? {
+  public var problem: String? {
     switch open.count {
     case 0: nil
     case 1: "a session has events without payload, and no event records its erasure"
