@@ -64,9 +64,6 @@ public enum AppendOutcome: Equatable, Sendable {
 ///
 /// The local LMDB log is the first implementation, and nothing above this seam may assume that it is the only writer.
 public protocol CommitLog: Sendable {
-  /// The end of `tenant`'s log.
-  func tail(of tenant: TenantID) throws(EventLogError) -> LogTail
-
   /// Makes all records durable, in order, and takes salt and payload from those that are erased: all of it, or nothing.
   ///
   /// - Parameters:
@@ -76,13 +73,4 @@ public protocol CommitLog: Sendable {
   func append(
     _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]
   ) throws(EventLogError) -> AppendOutcome
-}
-
-extension CommitLog {
-  /// Appends without erasing anything.
-  public func append(
-    _ batch: [LogRecord], expecting tails: [TenantID: UInt64]
-  ) throws(EventLogError) -> AppendOutcome {
-    try append(batch, erasing: [], expecting: tails)
-  }
 }

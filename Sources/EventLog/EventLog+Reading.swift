@@ -4,20 +4,6 @@ public import SessionCodec
 public import SessionModel
 
 extension EventLog {
-  /// The end of `tenant`'s log. Throws when its last record is damaged.
-  public func tail(of tenant: TenantID) throws(EventLogError) -> LogTail {
-    do {
-      let reader = try environment.read()
-      let position = try Self.lastPosition(reader.cursor(events), tenant)
-      guard position > 0 else { return .empty }
-      return try withFrame(reader, tenant, position) { frame in
-        LogTail(position: position, chain: frame.chain, recordedAt: frame.recordedAt)
-      }
-    } catch {
-      throw EventLogError(error)
-    }
-  }
-
   /// The tenants that have a log, in order. Costs one look per tenant, however long the logs are.
   public func tenants() throws(EventLogError) -> [TenantID] {
     do {

@@ -81,10 +81,9 @@ public final class EventLog: CommitLog {
   }
 
   /// Frees the reader slots of processes that died.
-  @discardableResult
-  public func clearStaleReaders() throws(EventLogError) -> Int {
+  public func clearStaleReaders() throws(EventLogError) {
     do throws(LMDBError) {
-      return try environment.clearStaleReaders()
+      try environment.clearStaleReaders()
     } catch {
       throw .storage(error)
     }

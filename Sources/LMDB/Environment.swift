@@ -13,6 +13,9 @@ internal import Platform
   private let isReadOnly: Bool
   private let idleReaders = Monitor<[Reader]>([])
 
+  /// How many tables an environment may hold: none of them has more than six.
+  private static let maximumTables: UInt32 = 8
+
   /// A read transaction of LMDB's that waits to be renewed.
   @safe struct Reader: @unchecked Sendable {
     // Sendable: with MDB_NOTLS a reset read transaction may go on on any thread (lmdb.h, MDB_NOTLS).
@@ -25,22 +28,18 @@ internal import Platform
     public var mapSizeBytes: Int
     /// How many read transactions may be open at once, over all processes.
     public var maximumReaders: Int
-    /// How many tables the environment holds.
-    public var maximumTables: Int
     /// Opens for reading alone: nothing is created, and no write transaction can begin.
     public var isReadOnly: Bool
     /// Whether the pages are checked when it is opened; then how large the file may be for its leaves to be, too.
     public var checkedLeafBytes: Int?
 
-    /// Options with the defaults of the daemon: 1 TiB, 1024 readers, 8 tables.
+    /// Options with the defaults of the daemon: 1 TiB, 1024 readers.
     public init(
-      mapSizeBytes: Int = 1 << 40, maximumReaders: Int = 1024, maximumTables: Int = 8, isReadOnly: Bool = false,
-      checkedLeafBytes: Int? = nil
+      mapSizeBytes: Int = 1 << 40, maximumReaders: Int = 1024, isReadOnly: Bool = false, checkedLeafBytes: Int? = nil
     ) {
       self.checkedLeafBytes = checkedLeafBytes
       self.mapSizeBytes = mapSizeBytes
       self.maximumReaders = maximumReaders
-      self.maximumTables = maximumTables
       self.isReadOnly = isReadOnly
     }
   }
@@ -66,7 +65,7 @@ internal import Platform
     defer { if !isOpen { unsafe mdb_env_close(created) } }
     unsafe try check(mdb_env_set_mapsize(created, options.mapSizeBytes), "set the map size \(options.mapSizeBytes)")
     unsafe try check(mdb_env_set_maxreaders(created, UInt32(options.maximumReaders)), "set the number of readers")
-    unsafe try check(mdb_env_set_maxdbs(created, UInt32(options.maximumTables)), "set the number of tables")
+    unsafe try check(mdb_env_set_maxdbs(created, Self.maximumTables), "set the number of tables")
     let flags = UInt32(MDB_NOTLS) | (options.isReadOnly ? UInt32(MDB_RDONLY) : 0)
     if try Self.exists(path) {
       try Self.checkPageSize(path)
@@ -77,7 +76,7 @@ internal import Platform
     try check(unsafe mdb_env_open(created, path, flags, 0o600), "open \(path)")
     isOpen = true
     unsafe handle = created
-    _ = try clearStaleReaders()
+    try clearStaleReaders()
     if let leafBytes = options.checkedLeafBytes { try checkPages(leafBytes: leafBytes) }
   }
 
@@ -150,12 +149,9 @@ internal import Platform
   }
 
   /// Frees the reader slots of processes that died, which would keep old pages from being used again.
-  /// Returns how many there were.
-  @discardableResult
-  public func clearStaleReaders() throws(LMDBError) -> Int {
-    var dead: Int32 = 0
-    try check(unsafe mdb_reader_check(handle, &dead), "look for dead readers")
-    return Int(dead)
+  public func clearStaleReaders() throws(LMDBError) {
+    var count: Int32 = 0
+    try check(unsafe mdb_reader_check(handle, &count), "look for dead readers")
   }
 
   /// Whether it has tables. It is made without, then gets all of them in one transaction.

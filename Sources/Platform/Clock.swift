@@ -15,10 +15,3 @@ public func monotonicNanoseconds() -> UInt64 {
   unsafe clock_gettime(CLOCK_MONOTONIC, &time)
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
-
-/// The processor time that all threads of this process have used so far, in nanoseconds.
-public func processorNanoseconds() -> UInt64 {
-  var time = timespec()
-  unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}

@@ -27,9 +27,6 @@ public struct Histogram: Sendable, Equatable {
     250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000,
   ]
 
-  /// How many values were added.
-  public var count: UInt64 { counts.reduce(0, +) }
-
   /// Adds a value.
   public mutating func add(_ value: UInt64) {
     counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1

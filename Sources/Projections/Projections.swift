@@ -110,10 +110,9 @@ public final class Projections: Sendable {
   }
 
   /// Frees the reader slots of processes that died.
-  @discardableResult
-  public func clearStaleReaders() throws(ProjectionsError) -> Int {
+  public func clearStaleReaders() throws(ProjectionsError) {
     do throws(LMDBError) {
-      return try environment.clearStaleReaders()
+      try environment.clearStaleReaders()
     } catch {
       throw .storage(error)
     }

@@ -1,5 +1,5 @@
 internal import EventLog
-public import LMDB
+internal import LMDB
 internal import Platform
 internal import Projections
 public import SessionModel
@@ -14,15 +14,15 @@ public struct OfflineErasure: ~Copyable {
   /// Claims the data directory and folds in what the projections lack. Throws when there is no store, or a daemon runs.
   /// `notice` is told what an operator should read.
   public init(
-    _ directory: DataDirectory, options: Environment.Options = Environment.Options(), notice: @escaping (String) -> Void
+    _ directory: DataDirectory, notice: @escaping (String) -> Void
   ) throws(StoreError) {
     let claim = try directory.claimStore()
     let log: EventLog
     let writer: OfflineWriter
     do {
-      log = try EventLog(path: directory.log, options: options)
+      log = try EventLog(path: directory.log)
       try TenantRemoval.refuseInterrupted(log)
-      let projections = try SessionStore.openProjections(directory, log, options, notice: notice)
+      let projections = try SessionStore.openProjections(directory, log, Environment.Options(), notice: notice)
       writer = try OfflineWriter(log, projections, notice: notice)
     } catch {
       throw StoreError(error)

@@ -74,9 +74,6 @@ public final class StoreReader: Sendable {
     }
   }
 
-  /// The store's name.
-  public var storeID: String { log.storeID }
-
   /// Whether the log's file was removed or replaced since it was opened, so that nothing more can come of it.
   public var isLost: Bool {
     // Where that can't be told, the next look may.

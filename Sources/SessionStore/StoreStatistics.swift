@@ -75,8 +75,6 @@ public final class StoreStatistics: Sendable {
 
   /// The number of commands that the writer has worked on.
   public var commandCount: UInt64 { current.batchSizes.sum }
-  /// The number of rounds of the projector.
-  public var flushCount: UInt64 { current.flushCount }
 
   /// What has been counted so far.
   public var current: Figures { figures.withLock { $0 } }

@@ -7,8 +7,6 @@ struct TimedLog: CommitLog {
   let base: any CommitLog
   let statistics: StoreStatistics
 
-  func tail(of tenant: TenantID) throws(EventLogError) -> LogTail { try base.tail(of: tenant) }
-
   func append(
     _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]
   ) throws(EventLogError) -> AppendOutcome {

@@ -122,13 +122,6 @@ public struct Verification {
     projectionsProblem = reader.projectionsProblem
   }
 
-  /// Verifies all tenants, or those given, and tells all of it in the end.
-  public func run(tenants only: [TenantID]? = nil) throws(StoreError) -> Report {
-    var report = Report()
-    try run(tenants: only, after: nil, from: nil) { report.take($0) }
-    return report
-  }
-
   /// Verifies all tenants, or those given, that come after `earlier` in the order of their names.
   ///
   /// From `marks` on, when there are some: then what is before the marks is not read again, and only the chain is proved:

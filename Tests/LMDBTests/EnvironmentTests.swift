@@ -304,6 +304,5 @@ import TestSupport
     try store.put(["a": String(repeating: "x", count: 50_000)])
     #expect(store.environment.usage.lastTransaction == before.lastTransaction + 1)
     #expect(store.environment.usage.usedBytes >= before.usedBytes + 50_000)
-    #expect(try store.environment.clearStaleReaders() == 0)
   }
 }

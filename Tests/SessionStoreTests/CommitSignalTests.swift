@@ -57,8 +57,6 @@ import Testing
     let base: EventLog
     let committed: @Sendable () -> Void
 
-    func tail(of tenant: TenantID) throws(EventLogError) -> LogTail { try base.tail(of: tenant) }
-
     func append(
       _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]
     ) throws(EventLogError) -> AppendOutcome {

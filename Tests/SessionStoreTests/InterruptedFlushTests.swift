@@ -182,7 +182,7 @@ import TestSupport
     }
     try #require(found.count == 1)
     let (key, snapshot) = found[0]
-    var session = try SnapshotRecord.decode(snapshot.span, key: key.bytes.span)
+    var session = try SnapshotView(snapshot.span, key: key.bytes.span).session()
     session.version += 1
     let wrong = SnapshotRecord.encode(session, key: key.bytes.span)
     let place = ActivityPlace(snapshot: wrong.span, of: key)

@@ -147,6 +147,15 @@ extension TestStore {
   }
 }
 
+extension Verification {
+  /// Verifies all tenants, or those given, and tells all of it in the end.
+  func run(tenants only: [TenantID]? = nil) throws(StoreError) -> Report {
+    var report = Report()
+    try run(tenants: only, after: nil, from: nil) { report.take($0) }
+    return report
+  }
+}
+
 /// How the projections in a data directory differ from ones that are built anew, which then stand in their place.
 func differencesFromRebuilt(_ folder: TemporaryFolder) throws -> [String] {
   var differences: [String] = []

@@ -1,6 +1,7 @@
 import EventLog
 import Platform
 import SessionModel
+import TestSupport
 
 /// The store's own log, with the faults that a seed plans.
 final class FaultyLog: CommitLog {
@@ -24,8 +25,6 @@ final class FaultyLog: CommitLog {
 
   /// The fault of the next append.
   func plan(_ fault: Fault?) { self.fault.withLock { $0 = fault } }
-
-  func tail(of tenant: TenantID) throws(EventLogError) -> LogTail { try base.tail(of: tenant) }
 
   func append(
     _ batch: [LogRecord], erasing erased: [LogPlace], expecting tails: [TenantID: UInt64]

@@ -588,7 +588,9 @@ final class Simulation {
 
   /// The proof that operators run, chains and all; and now and then a rebuild that must come to the same.
   private func verify() throws {
-    let report = try Verification(directory: DataDirectory(folder), options: Self.environment).run()
+    var report = Verification.Report()
+    try Verification(directory: DataDirectory(folder), options: Self.environment)
+      .run(tenants: nil, after: nil, from: nil) { report.take($0) }
     try require(report.findings.isEmpty, "verify finds: \(report.findings.map(\.description))")
   }
 }

@@ -51,11 +51,6 @@ public enum SnapshotRecord {
       bytes.appendLittleEndian(checksum(bytes.span, seed: checksum(key)))
     }
   }
-
-  /// The state whose snapshot `bytes` are, under `key`. Throws when they are damaged.
-  public static func decode(_ bytes: Span<UInt8>, key: Span<UInt8>) throws(DamagedRecord) -> Session {
-    try SnapshotView(bytes, key: key).session()
-  }
 }
 
 /// A stored snapshot, read where it lies. Its checksum has been compared, so its bytes are those that were written.
@@ -77,8 +72,6 @@ public struct SnapshotView: ~Escapable {
 
   /// Whether its life goes on; nil when the stored number is none.
   public var status: Session.Status? { Session.Status(rawValue: bytes[1]) }
-  /// Which life of the session id this is.
-  public var life: UInt32 { bytes.loadLittleEndian(at: 4) }
   /// The session's version.
   public var version: UInt32 { bytes.loadLittleEndian(at: 8) }
   /// The position of its last event.

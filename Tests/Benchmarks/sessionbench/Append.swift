@@ -2,6 +2,7 @@ internal import EventLog
 internal import LMDB
 internal import Platform
 internal import SessionModel
+internal import TestSupport
 
 /// Appends events to a new log, a commit for each batch, and prints what that took: from the events to the commit, with
 /// salts, encoding, digests and the chain, but without making up the events.

@@ -5,6 +5,7 @@ internal import Projections
 internal import SessionCodec
 internal import SessionModel
 internal import SessionStore
+internal import TestSupport
 
 /// Folds the log in memory as the store does it, from the records to the states of all sessions, and prints what that
 /// took.

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Platform
 
 /// What went other than it must, so that no figure counts.
@@ -11,6 +12,13 @@ struct Failure: Error, CustomStringConvertible {
 func report(_ figures: [(name: String, value: String)]) {
   let members = figures.map { "\"\($0.name)\": \($0.value)" }
   Process.write("{\(members.joined(separator: ", "))}\n")
+}
+
+/// The processor time that all threads of this process have used so far, in nanoseconds.
+func processorNanoseconds() -> UInt64 {
+  var time = timespec()
+  unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
 /// Nanoseconds as seconds in decimals.
