@@ -114,10 +114,9 @@ extension EventLog {
     var positions: [UInt64] = []
     var isDone = false
     var next = last
-    let name = Array(session.description.utf8)
     while next > 0 && !isDone {
       next = try walk(tenant, from: next, limit: 1024) { frame throws(DamagedRecord) in
-        guard frame.sessionID.isEqual(to: name.span) else { throw DamagedRecord("the record is another session's") }
+        guard frame.isOf(session) else { throw DamagedRecord("the record is another session's") }
         isDone = frame.kind == Event.Kind.erased.rawValue
         if !isDone && !frame.isErased { positions.append(frame.position) }
         return !isDone

@@ -48,7 +48,7 @@ extension EventLog {
     do throws(LMDBError) {
       let key = Self.removalKey(tenant)
       var transaction = try environment.write()
-      let count = try transaction.remove(events, prefix: Array(tenant.description.utf8) + [0], limit: limit)
+      let count = try transaction.remove(events, prefix: LogSchema.prefix(of: tenant), limit: limit)
       if count == 0 { try transaction.remove(meta, key.span) }
       try transaction.commit()
       return count

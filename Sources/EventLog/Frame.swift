@@ -178,6 +178,9 @@ public struct FrameView: ~Escapable {
     Frame.chain(after: previous, bytes.extracting(Frame.headerStart..<headerEnd + Digest.byteCount)) == chain
   }
 
+  /// Whether it is a record of `session`.
+  public func isOf(_ session: SessionID) -> Bool { session.description.withBytes { sessionID.isEqual(to: $0) } }
+
   /// The session. Throws when the record's text can't be the id of one.
   public func session() throws(DamagedRecord) -> SessionID {
     guard let name = String(validating: sessionID), let session = SessionID(name) else {

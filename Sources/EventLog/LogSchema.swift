@@ -36,6 +36,11 @@ public enum LogSchema {
     position < .max ? key(tenant, position + 1) : end(of: tenant)
   }
 
+  /// What the keys of all of a tenant's records begin with.
+  static func prefix(of tenant: TenantID) -> [UInt8] {
+    Array(tenant.description.utf8) + [0]
+  }
+
   /// The first key behind all of a tenant's records.
   static func end(of tenant: TenantID) -> [UInt8] {
     Array(tenant.description.utf8) + [1]

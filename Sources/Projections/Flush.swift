@@ -74,7 +74,7 @@ private struct Slice: ~Copyable {
     // verify. The sweeper's commands are decided on by the snapshot, so that it does no harm.
     var before: ActivityPlace?
     var kept: [UInt8]?
-    if let stored = try transaction.value(projections.snapshots, key.bytes.span) {
+    if let stored = try transaction.value(projections.tables.snapshots, key.bytes.span) {
       before = (try? SnapshotEntry.places(stored, of: key))?.indexed
       if snapshot == nil { kept = [UInt8](copying: SnapshotEntry.snapshot(stored, key.bytes.span)) }
     }
@@ -84,7 +84,7 @@ private struct Slice: ~Copyable {
     var after = exact
     if let exact, let before, before.serves(exact), !publication.overtaken.contains(key) { after = before }
     let value = SnapshotEntry.encode(snapshot.span, of: key, at: after)
-    try transaction.put(projections.snapshots, key.bytes.span, value.span)
+    try transaction.put(projections.tables.snapshots, key.bytes.span, value.span)
     count(key, wasOpen: before?.isOpen ?? false, isOpen: exact?.isOpen ?? false)
     guard before != after else { return }
     if let before { obsolete.append(ActivityKey(before, of: key)) }
@@ -102,9 +102,9 @@ private struct Slice: ~Copyable {
 
   /// Moves the entries of the index of activity that don't serve any more.
   mutating func moveActivity() throws(LMDBError) {
-    for entry in obsolete.sorted() { try transaction.remove(projections.activity, entry.bytes.span) }
+    for entry in obsolete.sorted() { try transaction.remove(projections.tables.activity, entry.bytes.span) }
     let nothing: [UInt8] = []
-    for entry in entries.sorted() { try transaction.put(projections.activity, entry.bytes.span, nothing.span) }
+    for entry in entries.sorted() { try transaction.put(projections.tables.activity, entry.bytes.span, nothing.span) }
   }
 
   /// Keeps the number of open sessions that of the snapshots, and says how far those may be ahead of the checkpoint.
@@ -132,7 +132,7 @@ private struct Slice: ~Copyable {
 
   /// What is known of a tenant's log; nil when that can't be read.
   private borrowing func stored(_ name: [UInt8]) throws(LMDBError) -> CheckpointRecord? {
-    guard let value = try transaction.value(projections.checkpoints, name.span) else { return .start }
+    guard let value = try transaction.value(projections.tables.checkpoints, name.span) else { return .start }
     return try? CheckpointRecord(decoding: value, key: name.span)
   }
 
@@ -142,23 +142,23 @@ private struct Slice: ~Copyable {
     var record = record
     // Snapshots of a flush that was stopped may be ahead of this one.
     if record.reach.position < tail.position { record.reach = tail }
-    try transaction.put(projections.checkpoints, name.span, record.encoded(key: name.span).span)
+    try transaction.put(projections.tables.checkpoints, name.span, record.encoded(key: name.span).span)
   }
 
   /// Takes the erased sessions out of the index of customers, then adds what they and others have carried since.
   mutating func takeCustomers() throws(LMDBError) {
     for session in publication.erased.sorted() {
-      for (carrier, customer) in try Self.carried(by: session, transaction.cursor(projections.carriers)) {
-        try transaction.remove(projections.carriers, carrier.span)
-        try transaction.remove(projections.customers, customer.bytes.span)
+      for (carrier, customer) in try Self.carried(by: session, transaction.cursor(projections.tables.carriers)) {
+        try transaction.remove(projections.tables.carriers, carrier.span)
+        try transaction.remove(projections.tables.customers, customer.bytes.span)
       }
     }
     let entries = publication.customers.values.flatMap { $0 }.sorted()
     for entry in entries {
-      try transaction.put(projections.customers, entry.bytes.span, KeySeal.bytes(of: entry.bytes.span).span)
+      try transaction.put(projections.tables.customers, entry.bytes.span, KeySeal.bytes(of: entry.bytes.span).span)
     }
     for carrier in entries.map(\.carrier.bytes).sorted(by: { $0.span.precedes($1.span) }) {
-      try transaction.put(projections.carriers, carrier.span, KeySeal.bytes(of: carrier.span).span)
+      try transaction.put(projections.tables.carriers, carrier.span, KeySeal.bytes(of: carrier.span).span)
     }
   }
 

@@ -51,6 +51,11 @@ public struct SessionKey: Hashable, Comparable, Sendable {
       })
   }
 
+  /// What the keys of all of a tenant's sessions begin with.
+  static func prefix(of tenant: TenantID) -> [UInt8] {
+    Array(tenant.description.utf8) + [0]
+  }
+
   init(bytes: [UInt8]) {
     self.bytes = bytes
     hash = checksum(bytes.span, seed: Self.hashSeed)
@@ -111,7 +116,7 @@ public struct CustomerKey: Hashable, Comparable, Sendable {
 
   /// What all entries of a customer begin with.
   static func prefix(_ tenant: TenantID, customer: String) -> [UInt8] {
-    Array(tenant.description.utf8) + [0] + Array(customer.utf8) + [0]
+    SessionKey.prefix(of: tenant) + Array(customer.utf8) + [0]
   }
 
   /// In the order of the bytes, which is the order on disk.

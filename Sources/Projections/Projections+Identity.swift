@@ -6,7 +6,7 @@ extension Projections {
   public func storeID() throws(ProjectionsError) -> String {
     do {
       let reader = try environment.read()
-      return try Self.text(reader, meta, ProjectionSchema.logKey)
+      return try Self.text(reader, tables.meta, ProjectionSchema.logKey)
     } catch {
       throw ProjectionsError(error)
     }

@@ -9,15 +9,15 @@ extension Projections {
   ///
   /// Stopped in between, it leaves entries without a checkpoint; so whoever calls it sees to it that it is called again.
   public func remove(_ tenant: TenantID) throws(ProjectionsError) {
-    let name = Array(tenant.description.utf8)
+    let prefix = SessionKey.prefix(of: tenant)
     do throws(LMDBError) {
       var transaction = try environment.write()
-      try transaction.remove(checkpoints, name.span)
+      try transaction.remove(tables.checkpoints, Array(tenant.description.utf8).span)
       try transaction.commit()
-      for table in [snapshots, customers, carriers] { try remove(table, prefix: name + [0]) }
-      try remove(activity) { key in
+      for table in [tables.snapshots, tables.customers, tables.carriers] { try remove(table, prefix: prefix) }
+      try remove(tables.activity) { key in
         key.count > ActivityKey.prefixByteCount
-          && key.extracting(ActivityKey.prefixByteCount..<key.count).hasPrefix(name + [0])
+          && key.extracting(ActivityKey.prefixByteCount..<key.count).hasPrefix(prefix)
       }
     } catch {
       throw .storage(error)

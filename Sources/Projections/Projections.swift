@@ -7,12 +7,23 @@ internal import SessionModel
 /// What can be folded from the log, on disk: snapshots, the index of customers, and how far the folding has come.
 public final class Projections: Sendable {
   let environment: Environment
-  let snapshots: Table
-  let customers: Table
-  let carriers: Table
-  let activity: Table
-  let checkpoints: Table
-  let meta: Table
+  let tables: Tables
+
+  /// The tables of the environment, open.
+  struct Tables {
+    let snapshots: Table
+    let customers: Table
+    let carriers: Table
+    let activity: Table
+    let checkpoints: Table
+    let meta: Table
+
+    /// Opened as ``ProjectionSchema/tables``, in that order.
+    init(_ opened: [Table]) {
+      (snapshots, customers, carriers) = (opened[0], opened[1], opened[2])
+      (activity, checkpoints, meta) = (opened[3], opened[4], opened[5])
+    }
+  }
 
   /// Opens the projections of the store `storeID` in the folder `path`; empty ones when the folder is missing.
   ///
@@ -38,12 +49,12 @@ public final class Projections: Sendable {
 
   private init(opening path: String, storeID: String, options: Environment.Options) throws {
     environment = try Environment(path: path, options: options)
-    let tables = try environment.openTables(ProjectionSchema.tables) { transaction, tables throws(LMDBError) in
-      try transaction.put(tables[5], ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
-      try transaction.put(tables[5], ProjectionSchema.logKey.span, Array(storeID.utf8).span)
+    let opened = try environment.openTables(ProjectionSchema.tables) { transaction, opened throws(LMDBError) in
+      let meta = Tables(opened).meta
+      try transaction.put(meta, ProjectionSchema.formatKey.span, Array(ProjectionSchema.format.utf8).span)
+      try transaction.put(meta, ProjectionSchema.logKey.span, Array(storeID.utf8).span)
     }
-    (snapshots, customers, carriers) = (tables[0], tables[1], tables[2])
-    (activity, checkpoints, meta) = (tables[3], tables[4], tables[5])
+    tables = Tables(opened)
   }
 
   /// Opens the projections in the folder `path` for reading alone, beside the daemon that writes them. Throws when they
@@ -54,12 +65,10 @@ public final class Projections: Sendable {
     do {
       environment = try Environment(path: path, options: options)
       // Of another format they may lack tables.
-      meta = try environment.openTables([ProjectionSchema.meta])[0]
+      let meta = try environment.openTables([ProjectionSchema.meta])[0]
       let format = try Self.text(environment.read(), meta, ProjectionSchema.formatKey)
       guard format == ProjectionSchema.format else { throw ProjectionsError.unknownFormat(format) }
-      let tables = try environment.openTables(ProjectionSchema.tables)
-      (snapshots, customers, carriers) = (tables[0], tables[1], tables[2])
-      (activity, checkpoints) = (tables[3], tables[4])
+      tables = Tables(try environment.openTables(ProjectionSchema.tables))
     } catch {
       throw ProjectionsError(error)
     }
@@ -68,10 +77,7 @@ public final class Projections: Sendable {
   /// Begins a view of all tables as of the last flush.
   public func view() throws(ProjectionsError) -> ProjectionsView {
     do throws(LMDBError) {
-      return ProjectionsView(
-        transaction: try environment.read(), snapshots: snapshots, customers: customers, carriers: carriers,
-        activity: activity,
-        checkpoints: checkpoints)
+      return ProjectionsView(transaction: try environment.read(), tables: tables)
     } catch {
       throw .storage(error)
     }

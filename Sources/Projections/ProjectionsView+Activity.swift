@@ -59,7 +59,7 @@ extension ProjectionsView {
   ) throws {
     // Behind all entries of that very time: what follows the time in a key is the name of a tenant, in letters.
     let end = ActivityKey.prefix(kind, time) + [UInt8.max]
-    var cursor = try transaction.cursor(activity)
+    var cursor = try transaction.cursor(tables.activity)
     let start = entry?.bytes ?? [kind.rawValue]
     var next = try cursor.seek(start.span)
     while let found = next, found.key.precedes(end.span) {
@@ -74,11 +74,11 @@ extension ProjectionsView {
   /// Whether the index has an entry for a session that waits for something, where it is met in time.
   public borrowing func hasActivity(of key: SessionKey) throws(ProjectionsError) -> Bool {
     do throws(LMDBError) {
-      guard let value = try transaction.value(snapshots, key.bytes.span),
+      guard let value = try transaction.value(tables.snapshots, key.bytes.span),
         let places = try? SnapshotEntry.places(value, of: key)
       else { return true }
       guard places.indexed.serves(places.exact) else { return false }
-      return try transaction.value(activity, ActivityKey(places.indexed, of: key).bytes.span) != nil
+      return try transaction.value(tables.activity, ActivityKey(places.indexed, of: key).bytes.span) != nil
     } catch {
       throw .storage(error)
     }
@@ -90,7 +90,7 @@ extension ProjectionsView {
     after entry: ActivityKey?, limit: Int, _ found: (TenantID?) -> Void
   ) throws(ProjectionsError) -> ActivityKey? {
     do {
-      var cursor = try transaction.cursor(activity)
+      var cursor = try transaction.cursor(tables.activity)
       let start = entry?.bytes ?? [0]
       var next = try cursor.seek(start.span)
       var last: ActivityKey?
@@ -116,7 +116,7 @@ extension ProjectionsView {
 
   /// Whether the entry isn't where its session's snapshot has it. Of a snapshot that can't be read nobody knows.
   private borrowing func isStray(_ entry: ActivityKey, _ key: SessionKey) throws(LMDBError) -> Bool {
-    guard let value = try transaction.value(snapshots, key.bytes.span) else { return true }
+    guard let value = try transaction.value(tables.snapshots, key.bytes.span) else { return true }
     do throws(DamagedRecord) {
       return try SnapshotEntry.places(value, of: key).map { ActivityKey($0.indexed, of: key) } != entry
     } catch {
@@ -128,7 +128,7 @@ extension ProjectionsView {
   private borrowing func isDue(
     _ kind: ActivityPlace.Class, upTo time: Instant, _ key: SessionKey
   ) throws(LMDBError) -> Bool {
-    guard let value = try transaction.value(snapshots, key.bytes.span) else { return false }
+    guard let value = try transaction.value(tables.snapshots, key.bytes.span) else { return false }
     let exact = ActivityPlace(snapshot: SnapshotEntry.snapshot(value, key.bytes.span), of: key)
     return exact?.isDue(kind, upTo: time) ?? true
   }

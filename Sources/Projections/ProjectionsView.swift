@@ -7,17 +7,13 @@ public import SessionModel
 /// A consistent view of the projections: snapshots, indexes and checkpoints as one transaction left them. Keep it short.
 public struct ProjectionsView: ~Copyable {
   let transaction: ReadTransaction
-  let snapshots: Table
-  let customers: Table
-  let carriers: Table
-  let activity: Table
-  let checkpoints: Table
+  let tables: Projections.Tables
 
   /// The stored snapshot of a session, nil when there is none, which has been proved then. It can't outlive the view.
   @_lifetime(borrow self)
   public borrowing func snapshot(_ key: SessionKey) throws(ProjectionsError) -> Span<UInt8>? {
     do throws(LMDBError) {
-      if let value = try transaction.value(snapshots, key.bytes.span) {
+      if let value = try transaction.value(tables.snapshots, key.bytes.span) {
         return SnapshotEntry.snapshot(value, key.bytes.span)
       }
     } catch {
@@ -37,7 +33,7 @@ public struct ProjectionsView: ~Copyable {
     }
     do {
       let key = key.bytes
-      var cursor = try transaction.cursor(snapshots)
+      var cursor = try transaction.cursor(tables.snapshots)
       let behind = try cursor.seek(key.span) { before throws(DamagedRecord) in
         try check(before, isInOrder: before.key.precedes(key.span))
       }
@@ -61,7 +57,7 @@ public struct ProjectionsView: ~Copyable {
   private borrowing func record(of tenant: TenantID) throws(ProjectionsError) -> CheckpointRecord {
     do {
       let key = Array(tenant.description.utf8)
-      guard let value = try transaction.value(checkpoints, key.span) else { return .start }
+      guard let value = try transaction.value(tables.checkpoints, key.span) else { return .start }
       return try CheckpointRecord(decoding: value, key: key.span)
     } catch {
       throw ProjectionsError(error)
@@ -71,7 +67,7 @@ public struct ProjectionsView: ~Copyable {
   /// The tenants that have a checkpoint.
   public borrowing func tenants() throws(ProjectionsError) -> [TenantID] {
     do {
-      var cursor = try transaction.cursor(checkpoints)
+      var cursor = try transaction.cursor(tables.checkpoints)
       var tenants: [TenantID] = []
       while let entry = try cursor.next() {
         guard let tenant = String(validating: entry.key).flatMap({ TenantID($0) }) else {
@@ -94,7 +90,7 @@ public struct ProjectionsView: ~Copyable {
     do {
       let prefix = CustomerKey.prefix(tenant, customer: customer)
       var sessions: [SessionID] = []
-      var cursor = try transaction.cursor(customers)
+      var cursor = try transaction.cursor(tables.customers)
       try cursor.forEachKey(from: prefix + Array((session?.description ?? "").utf8), prefix: prefix) { key in
         guard sessions.count < limit else { return false }
         let id = try Self.session(key, after: prefix)
@@ -113,8 +109,8 @@ public struct ProjectionsView: ~Copyable {
     of tenant: TenantID, _ body: (SessionID, Span<UInt8>) -> Void
   ) throws(ProjectionsError) {
     do {
-      let prefix = Array(tenant.description.utf8) + [0]
-      var cursor = try transaction.cursor(snapshots)
+      let prefix = SessionKey.prefix(of: tenant)
+      var cursor = try transaction.cursor(tables.snapshots)
       var next = try cursor.seek(prefix.span)
       while let entry = next, entry.key.hasPrefix(prefix) {
         body(try Self.session(entry.key, after: prefix), SnapshotEntry.snapshot(entry.value, entry.key))
@@ -129,14 +125,14 @@ public struct ProjectionsView: ~Copyable {
   public borrowing func forEachCustomer(
     of tenant: TenantID, _ body: (CustomerKey) -> Void
   ) throws(ProjectionsError) {
-    try forEachKey(customers, of: tenant) { body(CustomerKey(stored: [UInt8](copying: $0))) }
+    try forEachKey(tables.customers, of: tenant) { body(CustomerKey(stored: [UInt8](copying: $0))) }
   }
 
   /// Whether the index by session has the counterpart of an entry in the index of customers.
   public borrowing func hasCarrier(of entry: CustomerKey) throws(ProjectionsError) -> Bool {
     do throws(LMDBError) {
       let key = entry.carrier.bytes
-      return try transaction.value(carriers, key.span) != nil
+      return try transaction.value(tables.carriers, key.span) != nil
     } catch {
       throw .storage(error)
     }
@@ -145,7 +141,7 @@ public struct ProjectionsView: ~Copyable {
   /// How many entries of `tenant` the index by session has.
   public borrowing func carrierCount(of tenant: TenantID) throws(ProjectionsError) -> Int {
     var count = 0
-    try forEachKey(carriers, of: tenant) { _ in count += 1 }
+    try forEachKey(tables.carriers, of: tenant) { _ in count += 1 }
     return count
   }
 
@@ -153,7 +149,7 @@ public struct ProjectionsView: ~Copyable {
     _ table: Table, of tenant: TenantID, _ body: (Span<UInt8>) -> Void
   ) throws(ProjectionsError) {
     do {
-      let prefix = Array(tenant.description.utf8) + [0]
+      let prefix = SessionKey.prefix(of: tenant)
       var cursor = try transaction.cursor(table)
       try cursor.forEachKey(from: prefix, prefix: prefix) { key in
         body(key)
@@ -167,7 +163,7 @@ public struct ProjectionsView: ~Copyable {
   /// How many sessions have a snapshot.
   public borrowing func sessionCount() throws(ProjectionsError) -> Int {
     do throws(LMDBError) {
-      return try transaction.count(snapshots)
+      return try transaction.count(tables.snapshots)
     } catch {
       throw .storage(error)
     }

@@ -28,7 +28,7 @@ public struct EventFilter: Equatable, Sendable {
     // Of another kind, an event may still be the one with which a session begins to carry the customer.
     if let kind, customer == nil, frame.kind != kind.rawValue { return false }
     guard let session else { return true }
-    return session.description.withBytes { frame.sessionID.isEqual(to: $0) }
+    return frame.isOf(session)
   }
 
   /// Whether an event passes that `mayPass`. A session that comes to carry the customer's id passes from that event on, one

@@ -149,8 +149,8 @@ public struct EventWalk {
       return nil
     }
     guard place.filter.mayPass(frame) else { return nil }
-    let event = try frame.event()
-    return place.filter.passes(event) ? RecordedEvent(event: event, isErased: frame.isErased) : nil
+    let recorded = try RecordedEvent(frame)
+    return place.filter.passes(recorded.event) ? recorded : nil
   }
 
   private func filter(in tenant: TenantID) throws(StoreError) -> EventFilter {

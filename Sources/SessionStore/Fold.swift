@@ -135,7 +135,7 @@ package struct Fold {
     func slot(of frame: FrameView) -> Slot? {
       guard frame.previousPosition > start, frame.previousPosition - start <= UInt64(slots.count) else { return nil }
       let slot = slots[Int(frame.previousPosition - start) - 1]
-      return slot.session.description.withBytes { $0.isEqual(to: frame.sessionID) } ? slot : nil
+      return frame.isOf(slot.session) ? slot : nil
     }
   }
 

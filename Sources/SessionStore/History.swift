@@ -12,6 +12,13 @@ public struct RecordedEvent: Equatable, Sendable {
   public let isErased: Bool
 }
 
+extension RecordedEvent {
+  /// The event of a record. Throws when it can't be one.
+  init(_ frame: FrameView) throws(DamagedRecord) {
+    self.init(event: try frame.event(), isErased: frame.isErased)
+  }
+}
+
 /// A session as it was at a position of its tenant's log.
 public struct PastSession: Equatable, Sendable {
   /// The folded state.
@@ -110,7 +117,7 @@ struct History {
     from: UInt64, limit: Int, _ body: (RecordedEvent) -> Bool
   ) throws(EventLogError) -> UInt64 {
     try log.walk(tenant, from: from, limit: limit) { frame throws(DamagedRecord) in
-      body(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
+      body(try RecordedEvent(frame))
     }
   }
 
@@ -164,7 +171,7 @@ struct History {
     for start in stride(from: 0, to: positions.count, by: Self.chunk) {
       let part = positions[start..<min(start + Self.chunk, positions.count)]
       try log.read(tenant, at: part) { frame throws(DamagedRecord) in
-        body(RecordedEvent(event: try frame.event(), isErased: frame.isErased))
+        body(try RecordedEvent(frame))
       }
     }
   }

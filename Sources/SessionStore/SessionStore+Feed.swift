@@ -43,8 +43,8 @@ extension SessionStore {
         scanned += 1
         reached = frame.position
         guard filter.mayPass(frame) else { return true }
-        let event = try frame.event()
-        if filter.passes(event) { hasEnough = !body(RecordedEvent(event: event, isErased: frame.isErased)) }
+        let recorded = try RecordedEvent(frame)
+        if filter.passes(recorded.event) { hasEnough = !body(recorded) }
         return true
       }
       return Reach(position: reached, isAtEnd: reached == last && scanned < scanLimit)

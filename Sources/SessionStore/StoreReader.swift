@@ -142,7 +142,6 @@ public final class StoreReader: Sendable {
   /// then what the log has beyond them.
   private func lastPosition(_ id: SessionID, of tenant: TenantID, _ unread: Unread) throws -> UInt64 {
     var (last, reached) = projectedPosition(id, of: tenant)
-    let name = Array(id.description.utf8)
     var unreadable: [ClosedRange<UInt64>] = []
     while true {
       var previous = reached
@@ -150,7 +149,7 @@ public final class StoreReader: Sendable {
         if position > previous + 1 { unreadable.append(previous + 1...position - 1) }
         previous = position
         guard let frame else { return unreadable.append(position...position) }
-        guard frame.sessionID.isEqual(to: name.span) else { return }
+        guard frame.isOf(id) else { return }
         last = position
         // What it lacks before that is met on the way back through its events.
         unreadable = []
