@@ -5,14 +5,9 @@ extension Files {
   /// Puts `content` in place of the file at `path`, durably: whenever the process or the machine stops, the old content
   /// or the new one is there. New files get mode 0600.
   public static func replace(_ path: String, with content: [UInt8]) throws(SystemError) {
-    let temporary = path + ".new"
-    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw .current("write \(temporary)") }
-    defer { close(descriptor) }
-    giveToFolderOwner(temporary)
-    try writeAll(content.span, to: descriptor, "write \(temporary)")
-    guard fsync(descriptor) == 0 else { throw .current("sync \(temporary)") }
-    try move(temporary, to: path)
+    let file = try NewFile(at: path + ".new")
+    try file.write(content.span)
+    try file.finish(as: path)
   }
 
   /// Renames a file or folder, durably, in place of what stands at `target`: a file, or an empty folder.

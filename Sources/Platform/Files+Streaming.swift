@@ -5,12 +5,14 @@ public struct NewFile: ~Copyable {
   private let descriptor: Int32
   private let temporary: String
 
-  /// A file that is written at `temporary` meanwhile, in place of what stood there. It gets mode 0600.
+  /// A file that is written at `temporary` meanwhile, in place of what stood there. It gets mode 0600; where root
+  /// makes it, it is given to whom the folder belongs.
   public init(at temporary: String) throws(SystemError) {
     let opened = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard opened >= 0 else { throw .current("write \(temporary)") }
     descriptor = opened
     self.temporary = temporary
+    Files.giveToFolderOwner(temporary)
   }
 
   deinit { close(descriptor) }

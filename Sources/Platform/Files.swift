@@ -58,32 +58,40 @@ public enum Files {
 
   /// Whether `path` is a folder. Throws when that can't be told.
   public static func isDirectory(_ path: String) throws(SystemError) -> Bool {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else {
-      guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
-      return false
-    }
+    guard let status = try statusIfAny(path) else { return false }
     return status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// Whether `path` is a regular file, and no pipe, say, whose reader may have to wait. Throws when that can't be told.
   public static func isRegularFile(_ path: String) throws(SystemError) -> Bool {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { throw .current("look for \(path)") }
-    return status.st_mode & S_IFMT == S_IFREG
+    try status(path).st_mode & S_IFMT == S_IFREG
   }
 
   /// Whether what stands at `path` is no link, and on the file system of the folder that holds it; also when nothing does.
   /// Throws when that can't be told.
   public static func isPlain(_ path: String) throws(SystemError) -> Bool {
-    var status = stat()
-    guard unsafe lstat(path, &status) == 0 else {
-      guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
-      return true
-    }
-    var folder = stat()
-    guard unsafe stat(parent(of: path), &folder) == 0 else { throw .current("look for \(parent(of: path))") }
+    guard let status = try statusIfAny(path, followingLinks: false) else { return true }
+    let folder = try Self.status(parent(of: path))
     return status.st_mode & S_IFMT != S_IFLNK && status.st_dev == folder.st_dev
+  }
+
+  /// What the system knows of what stands at `path`. Throws when nothing does, or that can't be told.
+  private static func status(_ path: String, followingLinks: Bool = true) throws(SystemError) -> stat {
+    var status = stat()
+    guard unsafe followingLinks ? stat(path, &status) == 0 : lstat(path, &status) == 0 else {
+      throw .current("look for \(path)")
+    }
+    return status
+  }
+
+  /// The same, nil when nothing stands there.
+  private static func statusIfAny(_ path: String, followingLinks: Bool = true) throws(SystemError) -> stat? {
+    do throws(SystemError) {
+      return try status(path, followingLinks: followingLinks)
+    } catch {
+      guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
+      return nil
+    }
   }
 
   /// What tells a file from all others of a running system, whatever its name.
@@ -99,26 +107,18 @@ public enum Files {
 
   /// The file that stands at `path`, nil when there is none. Throws when that can't be told.
   public static func identity(_ path: String) throws(SystemError) -> Identity? {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else {
-      guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
-      return nil
-    }
-    return Identity(status)
+    try statusIfAny(path).map { Identity($0) }
   }
 
   /// Whether anything stands at `path`. Throws when that can't be told, as in a folder that one may not look into, or
   /// on a disk that fails: whoever takes that for no may begin anew over what is there.
   public static func exists(_ path: String) throws(SystemError) -> Bool {
-    if unsafe access(path, F_OK) == 0 { return true }
-    guard errno == ENOENT || errno == ENOTDIR else { throw .current("look for \(path)") }
-    return false
+    try statusIfAny(path) != nil
   }
 
   /// The size of the file at `path` in bytes, 0 when there is none.
   public static func size(_ path: String) -> UInt64 {
-    var status = stat()
-    return unsafe stat(path, &status) == 0 ? UInt64(status.st_size) : 0
+    (try? status(path)).map { UInt64($0.st_size) } ?? 0
   }
 
   /// The whole content of the file at `path`.
@@ -142,9 +142,8 @@ public enum Files {
   /// long as it is. For a file that is written through a memory map: where there is no room then, the write ends the
   /// process (mmap(2), SIGBUS). Does nothing where a file system can't, or the file mayn't be written.
   public static func reserve(_ path: String, byteCount: Int) throws(SystemError) {
-    var status = stat()
     // stat(2): st_blocks counts 512 bytes each.
-    if unsafe stat(path, &status) == 0, status.st_blocks * 512 >= byteCount { return }
+    if let status = try? status(path), status.st_blocks * 512 >= byteCount { return }
     let descriptor = openOrMake(path)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }

@@ -69,8 +69,7 @@ KINDS = [
     # LMDB forgets why it could not lock its file, a new one included.
     Kind("fcntl", ("EIO", "ENOLCK", "EINTR"), 1, lasting=6, words=("LMDB could not open", "LMDB could not create")),
     Kind("flock", ("EIO", "ENOLCK", "EINTR"), 1, lasting=1),
-    Kind("newfstatat,fstat,statfs,fstatfs", ("EIO",), 2, lasting=6),
-    Kind("access,faccessat,faccessat2", ("EIO",), 2, lasting=4),
+    Kind("newfstatat,fstat,statfs,fstatfs", ("EIO",), 4, lasting=10),
     Kind("ftruncate,fallocate", ("EIO", "ENOSPC", "EINTR"), 1, lasting=2),
     # The network, and what a start needs.
     Kind("accept4", ("EINTR", "EMFILE", "ENFILE", "ECONNABORTED", "ENOBUFS", "ENOMEM"), 2, is_data=False, is_wire=True),

@@ -100,6 +100,18 @@ def test_what_root_makes_in_the_daemons_folder_is_the_daemons(stopped, words, is
 
 
 @needs_root
+def test_what_root_archives_in_somebodys_folder_is_theirs(stopped, tmp_path):
+    own_all(stopped.data, NOBODY)
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    os.chown(archive, NOBODY, NOBODY)
+    done = control("--data-dir", stopped.data, "archive", archive)
+    assert done.returncode == 0, done
+    assert any(archive.rglob("*.ndjson.gz"))
+    assert owners(archive) == {NOBODY}
+
+
+@needs_root
 def test_what_a_killed_rebuild_by_root_leaves_is_the_daemons(stopped):
     own_all(stopped.data, NOBODY)
     for _ in range(10):
