@@ -231,6 +231,20 @@ import TestSupport
     #expect(report.erasedEvents == 1)
   }
 
+  @Test("an erasure's own record without payload, which no erasure takes, is found")
+  func erasedErasure() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let test = try TestStore(folder)
+      test.send(.begin("s1"))
+      #expect(test.erase(.session(SessionID(valid: "s1"))) != nil)
+    }
+    #expect(try problems(folder) == [])
+    try StoredLog(folder) { try $0.store(erased($0.stored(tenant, 2), tenant, 2), tenant, 2) }
+    let problem = "tenant acme: 1 sessions have events without payload, and none that records their erasure"
+    #expect(try problems(folder) == [problem])
+  }
+
   @Test("records cut off the log's end are found by the projections, which are ahead")
   func cutOff() throws {
     let folder = try stopped()
