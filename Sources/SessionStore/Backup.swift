@@ -55,7 +55,7 @@ public struct Backup: ~Copyable {
   }
 
   /// The file that grows while the log is copied.
-  public var file: String { partial.log + "/data.mdb" }
+  public var file: String { partial.logFile }
 
   /// Copies the log of `directory`, beside its daemon, as of its last commit, and makes the copy durable.
   public func copy(_ directory: DataDirectory) throws(StoreError) {

@@ -13,9 +13,20 @@ public struct DataDirectory: Sendable {
   /// The environment of the log.
   public var log: String { path + "/log" }
   /// The file that holds the log.
-  var logFile: String { log + "/data.mdb" }
+  public var logFile: String { log + "/data.mdb" }
   /// The environment of the projections.
   public var projections: String { path + "/projections" }
+  /// The file that holds the projections.
+  var projectionsFile: String { projections + "/data.mdb" }
+
+  /// Where a rebuild makes new projections, and where the old ones stand once they are replaced.
+  var rebuiltProjections: String { projections + ".new" }
+  /// Where a restore copies the log to.
+  var restoredLog: String { log + ".restoring" }
+  /// Where a restore makes the projections.
+  var restoredProjections: String { projections + ".restoring" }
+  /// Where a restore copies the log to once more when erasures have left old bytes in its file.
+  var compactedLog: String { log + ".compact.restoring" }
 
   /// Claims the folder for this process, creating it when it is missing. Throws when another daemon serves it.
   func claim() throws(StoreError) -> FolderLock {
@@ -39,7 +50,7 @@ public struct DataDirectory: Sendable {
   /// Throws when the log is gone although there are projections that were folded from one. A new log in its place would be
   /// an empty store, to which the only witness of the old one wouldn't fit.
   func refuseLostLog() throws(StoreError) {
-    guard try !Self.holds(logFile), try Self.holds(projections + "/data.mdb") else { return }
+    guard try !Self.holds(logFile), try Self.holds(projectionsFile) else { return }
     throw .directory(
       "the log \(log) is missing, but projections of a store are there: mount or restore it (sessionctl restore), or "
         + "remove the folder projections/ to begin a new store")
@@ -49,21 +60,18 @@ public struct DataDirectory: Sendable {
   /// folder claimed, so that neither is under way.
   func removeLeftovers() throws(StoreError) {
     do throws(SystemError) {
-      for name in Self.leftovers where try Files.exists(path + "/" + name) {
-        try Files.removeDirectory(path + "/" + name)
-      }
+      for folder in leftovers where try Files.exists(folder) { try Files.removeDirectory(folder) }
     } catch {
       throw .directory("what an earlier rebuild or restore left can't be removed: \(error)")
     }
   }
 
-  /// The names that ``Rebuild`` and ``Restore`` give to what they are at, and no others: an operator may have put the log
-  /// aside as `log.old`.
-  private static let leftovers = [
-    "projections.new", "projections.new.new", "projections.new.old", "projections.restoring",
-    "projections.restoring.new",
-    "log.restoring", "log.restoring.new", "log.compact.restoring", "log.compact.restoring.new",
-  ]
+  /// What ``Rebuild`` and ``Restore`` are at, and no other folders: an operator may have put the log aside as `log.old`.
+  private var leftovers: [String] {
+    // Each is made by LMDB under a name of its own first, and an exchange may put one aside.
+    [rebuiltProjections, restoredLog, restoredProjections, compactedLog].flatMap { [$0, $0 + ".new"] }
+      + [rebuiltProjections + ".old"]
+  }
 
   /// Whether there is something at `path`, in a data directory. Throws when that can't be told.
   static func holds(_ path: String) throws(StoreError) -> Bool {

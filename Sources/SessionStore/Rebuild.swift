@@ -21,7 +21,7 @@ public struct Rebuild: ~Copyable {
 
   private let directory: DataDirectory
   private let lock: FolderLock
-  private let log: EventLog
+  private let reader: StoreReader
 
   /// Claims the data directory. Throws when there is no store, a daemon runs, or the log has lost its end, of which the
   /// old projections may be the only witness.
@@ -32,7 +32,7 @@ public struct Rebuild: ~Copyable {
     try Self.refuseLostEnd(directory, reader.log)
     lock = claim
     self.directory = directory
-    log = reader.log
+    self.reader = reader
   }
 
   private static func refuseLostEnd(_ directory: DataDirectory, _ log: EventLog) throws(StoreError) {
@@ -44,20 +44,16 @@ public struct Rebuild: ~Copyable {
 
   /// How many events there are to fold.
   public func eventCount() throws(StoreError) -> UInt64 {
-    do {
-      return try log.tenants().reduce(0) { try $0 + log.lastPosition(of: $1) }
-    } catch {
-      throw StoreError(error)
-    }
+    try reader.eventCount()
   }
 
   /// The folder that new projections are built in, and that the old ones stand in once they are replaced.
-  public var besides: String { directory.projections + ".new" }
+  public var besides: String { directory.rebuiltProjections }
 
   /// Builds the new projections. `progress` is told how many events have been folded since the last time.
   public func build(progress: (UInt64) -> Void) throws(StoreError) -> Outcome {
     try remove()
-    let checkpoints = try ProjectionsBuilder(log: log, path: besides).run(progress: progress)
+    let checkpoints = try ProjectionsBuilder(log: reader.log, path: besides).run(progress: progress)
     return Outcome(
       tenants: checkpoints.count, events: checkpoints.values.reduce(0) { $0 + $1.tail.position })
   }

@@ -41,7 +41,7 @@ extension Restore {
   }
 
   private func apply(_ ledger: [ErasedEvent], _ marks: ChainMarks) throws -> Erasures {
-    let log = try EventLog(path: newLog)
+    let log = try EventLog(path: directory.restoredLog)
     var erasures = Erasures()
     var due: [(tenant: TenantID, task: WriterTask)] = []
     var seen: Set<SessionKey> = []
@@ -59,7 +59,7 @@ extension Restore {
       }
     }
     guard !due.isEmpty else { return erasures }
-    let projections = try Projections(path: newProjections, storeID: log.storeID) { _ in }
+    let projections = try Projections(path: directory.restoredProjections, storeID: log.storeID) { _ in }
     var writer = try OfflineWriter(log, projections) { _ in
       // The log is written anew afterwards, and folded from its beginning.
     }
@@ -85,11 +85,12 @@ extension Restore {
 
   /// Puts a compact copy in place of the log, and folds it into new projections.
   private func writeAnew(_ progress: (UInt64) -> Void) throws {
-    try Backup.copy(EventLog(path: newLog, options: Environment.Options(isReadOnly: true)), to: compactLog)
-    try Files.removeDirectory(newLog)
-    try Files.move(compactLog, to: newLog)
-    try Files.removeDirectory(newProjections)
-    let log = try EventLog(path: newLog, options: Environment.Options(isReadOnly: true))
-    _ = try ProjectionsBuilder(log: log, path: newProjections).run(progress: progress)
+    try Backup.copy(
+      EventLog(path: directory.restoredLog, options: Environment.Options(isReadOnly: true)), to: directory.compactedLog)
+    try Files.removeDirectory(directory.restoredLog)
+    try Files.move(directory.compactedLog, to: directory.restoredLog)
+    try Files.removeDirectory(directory.restoredProjections)
+    let log = try EventLog(path: directory.restoredLog, options: Environment.Options(isReadOnly: true))
+    _ = try ProjectionsBuilder(log: log, path: directory.restoredProjections).run(progress: progress)
   }
 }

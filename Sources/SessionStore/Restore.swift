@@ -29,12 +29,7 @@ public struct Restore: ~Copyable {
   }
 
   /// The file that grows while the log is copied.
-  public var file: String { newLog + "/data.mdb" }
-
-  var newLog: String { directory.log + ".restoring" }
-  var newProjections: String { directory.projections + ".restoring" }
-  /// Where the log is copied to once more when erasures have left old bytes in its file.
-  var compactLog: String { directory.log + ".compact.restoring" }
+  public var file: String { directory.restoredLog + "/data.mdb" }
 
   /// Copies the backup's log beside its place, durably.
   public func copy() throws(StoreError) {
@@ -45,7 +40,7 @@ public struct Restore: ~Copyable {
       throw .directory("what an earlier restore left can't be removed: \(error)")
     }
     let log = try StoreReader(directory: backup, opensProjections: false).log
-    try Backup.copy(log, to: newLog)
+    try Backup.copy(log, to: directory.restoredLog)
   }
 
   /// Builds the projections from the copied log, and makes sure that it comes to `marks`. Returns how many events there
@@ -53,11 +48,11 @@ public struct Restore: ~Copyable {
   public func build(_ marks: ChainMarks, progress: (UInt64) -> Void) throws(StoreError) -> UInt64 {
     let log: EventLog
     do throws(EventLogError) {
-      log = try EventLog(path: newLog, options: Environment.Options(isReadOnly: true))
+      log = try EventLog(path: directory.restoredLog, options: Environment.Options(isReadOnly: true))
     } catch {
       throw .log(error)
     }
-    let checkpoints = try ProjectionsBuilder(log: log, path: newProjections).run(progress: progress)
+    let checkpoints = try ProjectionsBuilder(log: log, path: directory.restoredProjections).run(progress: progress)
     guard log.storeID == marks.storeID, checkpoints.mapValues(\.tail) == marks.tails else {
       throw .directory("the copy of the backup isn't what the backup was; try again")
     }
@@ -67,8 +62,8 @@ public struct Restore: ~Copyable {
   /// Puts projections and log in their places, durably.
   public func finish() throws(StoreError) {
     do throws(SystemError) {
-      try Files.move(newProjections, to: directory.projections)
-      try Files.move(newLog, to: directory.log)
+      try Files.move(directory.restoredProjections, to: directory.projections)
+      try Files.move(directory.restoredLog, to: directory.log)
     } catch {
       throw .directory("the restored store can't be put in its place: \(error)")
     }

@@ -60,7 +60,7 @@ public final class StoreReader: Sendable {
   static func openProjections(
     _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options
   ) throws(StoreError) -> (Projections?, String?) {
-    guard try DataDirectory.holds(directory.projections + "/data.mdb") else { return (nil, nil) }
+    guard try DataDirectory.holds(directory.projectionsFile) else { return (nil, nil) }
     do throws(ProjectionsError) {
       let projections = try Projections(readOnly: directory.projections, options: options)
       guard try projections.storeID() == log.storeID else { return (nil, "the projections belong to another log") }

@@ -82,8 +82,8 @@ extension StoreReader {
         storeID: log.storeID, logFormat: LogSchema.format, recordFormat: Frame.format,
         projectionsFormat: projections.map { _ in Projections.currentFormat }, projectionsProblem: projectionsProblem,
         tenants: tenants, sessions: projected?.sessions,
-        log: Self.files(directory.log, log.usage, try log.openReaders()),
-        projections: try projections.map { try Self.files(directory.projections, $0.usage, $0.openReaders()) })
+        log: Self.files(directory.logFile, log.usage, try log.openReaders()),
+        projections: try projections.map { try Self.files(directory.projectionsFile, $0.usage, $0.openReaders()) })
     } catch {
       throw StoreError(error)
     }
@@ -99,10 +99,10 @@ extension StoreReader {
   }
 
   private static func files(
-    _ path: String, _ usage: Environment.Usage, _ readers: [Environment.OpenReader]
+    _ file: String, _ usage: Environment.Usage, _ readers: [Environment.OpenReader]
   ) -> StoreStatus.Files {
     StoreStatus.Files(
-      fileBytes: Platform.Files.size(path + "/data.mdb"), usedBytes: usage.usedBytes, lastCommit: usage.lastTransaction,
+      fileBytes: Platform.Files.size(file), usedBytes: usage.usedBytes, lastCommit: usage.lastTransaction,
       readers: readers.filter { $0.process != Process.identifier }.map {
         StoreStatus.Reader(process: $0.process, commit: $0.transaction)
       })

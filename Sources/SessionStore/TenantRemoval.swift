@@ -42,7 +42,7 @@ public struct TenantRemoval: ~Copyable {
     do {
       let count = try log.lastPosition(of: tenant)
       if try count > 0 || log.removals().contains(tenant) { return count }
-      guard try DataDirectory.holds(directory.projections + "/data.mdb") else { return nil }
+      guard try DataDirectory.holds(directory.projectionsFile) else { return nil }
       let projections = try Projections(readOnly: directory.projections, options: options)
       return try projections.view().tenants().contains(tenant) ? 0 : nil
     } catch {
@@ -57,7 +57,7 @@ public struct TenantRemoval: ~Copyable {
   ) throws(StoreError) -> UInt64 {
     do {
       let projections =
-        try DataDirectory.holds(directory.projections + "/data.mdb")
+        try DataDirectory.holds(directory.projectionsFile)
         ? try Projections(path: directory.projections, storeID: log.storeID, options: options, notice: notice) : nil
       return try Self.run(tenant, log, projections, progress)
     } catch {

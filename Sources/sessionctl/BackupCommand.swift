@@ -51,7 +51,7 @@ struct BackupCommand: ControlCommand {
       backup.discard()
       throw error
     }
-    let bytes = Files.size(backup.path + "/log/data.mdb")
+    let bytes = Files.size(DataDirectory(backup.path).logFile)
     try printAll { output in
       if isJSON {
         output.appendObject { json in

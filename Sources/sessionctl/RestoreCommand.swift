@@ -55,7 +55,7 @@ struct RestoreCommand: ControlCommand {
       for finding in report.findings { complain(printable(finding.description)) }
       throw CommandFailure.finding("the backup \(printable(path)) isn't what it was; nothing was restored")
     }
-    let total = Files.size(DataDirectory(path).log + "/data.mdb")
+    let total = Files.size(DataDirectory(path).logFile)
     try CopyProgress.run("copy", file: restore.file, total: total) { try restore.copy() }
     var bar = ProgressBar("rebuild", total: report.events, unit: .events)
     let events = try restore.build(marks) { bar.advance($0) }
