@@ -1,5 +1,3 @@
-internal import Platform
-
 extension Environment {
   /// What is copied in one transaction, in bytes of keys and values.
   private static let copiedBytesPerTransaction = 64 << 20

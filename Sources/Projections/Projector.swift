@@ -1,5 +1,3 @@
-internal import SessionModel
-
 /// Moves what is in the overlay into the projections on disk, well behind the log, in the order of the keys.
 public struct Projector: Sendable {
   /// As many as the disk writes in a few milliseconds, for so long may a sync of the log wait behind them.

@@ -1,8 +1,6 @@
 internal import EventLog
 internal import LMDB
 internal import Platform
-internal import Projections
-internal import SessionModel
 
 /// A copy of a store's log in a folder of its own, which can be read like a data directory, with a file `chains` that
 /// says what it must come to. The projections are left out: a restore builds them from the log.

@@ -1,6 +1,5 @@
 internal import EventLog
 internal import Projections
-internal import SessionModel
 
 /// What the logs of all tenants hold, with the tenants by how many open sessions they have: figures of single tenants
 /// would be too many for a monitoring system.

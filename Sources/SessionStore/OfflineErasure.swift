@@ -1,7 +1,6 @@
 internal import EventLog
 internal import LMDB
 internal import Platform
-internal import Projections
 public import SessionModel
 
 /// Erases while the daemon is stopped, as ``SessionStore/erase(_:of:origin:completion:)`` does while it runs. Holds the

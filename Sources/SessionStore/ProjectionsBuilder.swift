@@ -1,7 +1,5 @@
 internal import EventLog
-internal import LMDB
 internal import Projections
-internal import SessionCodec
 internal import SessionModel
 
 /// Folds a whole log into new projections, through the same fold as the daemon, in large flushes.

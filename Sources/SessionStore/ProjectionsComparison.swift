@@ -2,7 +2,6 @@ internal import EventLog
 internal import LMDB
 internal import Platform
 internal import Projections
-internal import SessionCodec
 internal import SessionModel
 
 /// Compares old projections with ones that were built anew from the same log.

@@ -2,8 +2,6 @@ internal import EventLog
 internal import LMDB
 internal import Platform
 internal import Projections
-internal import SessionCodec
-internal import SessionModel
 
 /// Builds the projections anew from the log, beside the old ones, and puts them in their place. Holds the data directory
 /// like a daemon, so that none runs meanwhile.

@@ -1,6 +1,5 @@
 internal import EventLog
 internal import Projections
-internal import SessionCodec
 internal import SessionModel
 
 /// Brings the projections up to the log: at start, after a crash, and when somebody else wrote first.

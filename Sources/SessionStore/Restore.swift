@@ -2,7 +2,6 @@ internal import EventLog
 internal import LMDB
 internal import Platform
 internal import Projections
-internal import SessionModel
 
 /// Makes a data directory from a backup.
 ///

@@ -1,6 +1,5 @@
 internal import Platform
 internal import Projections
-internal import SessionCodec
 internal import SessionModel
 
 /// Finds sessions whose time has come to expire or to be erased, in the index of activity, and has the writer do it.
