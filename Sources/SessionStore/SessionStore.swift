@@ -2,7 +2,6 @@ internal import EventLog
 public import LMDB
 public import Platform
 internal import Projections
-internal import SessionCodec
 public import SessionModel
 internal import Synchronization
 
@@ -82,11 +81,12 @@ public final class SessionStore: Sendable {
   private let salts = Monitor(RandomBytes())
   private let threads = Monitor<[Thread]>([])
   private let isFailed = Atomic<Bool>(false)
-  private let maintenance = Monitor(false)
+  /// Whether the maintenance thread has to end.
+  let maintenance = Monitor(false)
   let disk: DiskReserve
-  private let directory: DataDirectory
+  let directory: DataDirectory
   /// The file that the log was opened as.
-  private let logFile: Files.Identity?
+  let logFile: Files.Identity?
   private let maximumSessions: Atomic<UInt64>
   private let lock: FolderLock
   /// Counts of what the store has done, for metrics.
@@ -139,73 +139,6 @@ public final class SessionStore: Sendable {
     lookAtDisk()
     warnOfClock(recovered.checkpoints)
     start(self, recovered.checkpoints)
-  }
-
-  /// Tells an operator of logs that end at a time which is still to come: the clock was ahead once, or is behind now.
-  private func warnOfClock(_ checkpoints: [TenantID: Checkpoint]) {
-    let soon = Instant(microseconds: now().microseconds + Self.tolerableMicroseconds)
-    let ahead = checkpoints.filter { $0.value.tail.recordedAt > soon }
-    guard let farthest = ahead.max(by: { $0.value.tail.recordedAt < $1.value.tail.recordedAt }) else { return }
-    observer.notice(
-      "the last event of tenant \(farthest.key) is of \(farthest.value.tail.recordedAt.rfc3339), which the clock says is still to "
-        + "come (tenants like that: \(ahead.count)); set the clock right. If it is, it was ahead when that was recorded, and "
-        + "until then nothing of the tenant expires")
-  }
-
-  /// How far clocks may be apart without a word of it, in microseconds.
-  private static let tolerableMicroseconds: Int64 = 60_000_000
-
-  /// How large a file may be for all of it to be checked at start, which should take less than a second. Of a larger one
-  /// all that leads to the leaves is checked, and `sessionctl verify` checks the rest.
-  private static let checkedLeafBytes = 256 << 20
-
-  /// The projections of a log, with what the log has beyond them in the overlay, and how far each log goes.
-  private struct Recovered {
-    let projections: Projections
-    let overlay: Overlay
-    let checkpoints: [TenantID: Checkpoint]
-  }
-
-  /// Opens the projections and folds in what they lack. When they turn out to be damaged there they are built anew.
-  private static func recover(
-    _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options, overlayBytes: Int, _ observer: Observer
-  ) throws -> Recovered {
-    func open() throws -> Recovered {
-      let projections = try openProjections(directory, log, options, notice: observer.notice)
-      let overlay = Overlay(maximumBytes: overlayBytes)
-      for tenant in try log.removals() {
-        observer.notice("the removal of tenant \(tenant) was interrupted and is completed now")
-        try TenantRemoval.run(tenant, log, projections)
-      }
-      let recovery = Recovery(log: log, overlay: overlay, projections: projections)
-      let (checkpoints, events) = try recovery.run(progress: observer.replayed)
-      if events > 0 { observer.notice("replayed \(events) events from the log") }
-      return Recovered(projections: projections, overlay: overlay, checkpoints: checkpoints)
-    }
-    do {
-      return try open()
-    } catch {
-      guard let reason = StoreError(error).damageOfProjections else { throw error }
-      observer.notice("the projections in \(directory.projections) are built anew from the log: \(reason)")
-    }
-    try Projections.remove(path: directory.projections)
-    return try open()
-  }
-
-  /// Opens the projections of `log`'s store for writing; empty ones when they don't fit it, which `notice` is told.
-  static func openProjections(
-    _ directory: DataDirectory, _ log: EventLog, _ options: Environment.Options, notice: (String) -> Void
-  ) throws -> Projections {
-    func open() throws(ProjectionsError) -> Projections {
-      try Projections(path: directory.projections, storeID: log.storeID, options: options, notice: notice)
-    }
-    do {
-      let projections = try open()
-      if try Recovery.checkpointsFit(projections, log) { return projections }
-    }
-    notice("the projections don't fit the log and are built anew from it")
-    try Projections.remove(path: directory.projections)
-    return try open()
   }
 
   /// Hands a command to the writer. `completion` is called exactly once, on the writer's thread or on this one; it must
@@ -346,73 +279,6 @@ public final class SessionStore: Sendable {
     if disk.refuseForFullMap() { observer.notice("changes are refused, and reads go on: \(error)") }
   }
 
-  private func maintain() {
-    func rest(_ milliseconds: Int) -> Bool {
-      maintenance.wait(milliseconds: milliseconds) { $0 ? true : nil } == nil
-    }
-    let sweeper = Sweeper(self, pause: rest)
-    var clock = ClockWatch(wall: now(), nanoseconds: monotonicNanoseconds())
-    var nextLook: UInt64 = 0
-    var nextClearing = monotonicNanoseconds() + 60_000_000_000
-    var pause = 0
-    repeat {
-      let started = monotonicNanoseconds()
-      if let step = clock.step(wall: now(), nanoseconds: started) { observer.notice(step) }
-      let isTrusted = clock.isTrusted(nanoseconds: started)
-      if started >= nextLook {
-        lookForLog()
-        lookAtDisk()
-        nextLook = started + 1_000_000_000
-      }
-      if started >= nextClearing {
-        clearStaleReaders()
-        nextClearing = started + 60_000_000_000
-      }
-      // Right after the start, too: sessions may have come due while nothing ran. When there is more to do it goes on.
-      let interval = configuration.sweepIntervalMilliseconds
-      let isDone = interval == 0 || !isTrusted || sweeper.run(milliseconds: 1000)
-      pause = isDone ? (interval == 0 ? 1000 : interval) : 0
-    } while rest(pause)
-  }
-
-  private func clearStaleReaders() {
-    do {
-      try log.clearStaleReaders()
-      try projections.clearStaleReaders()
-    } catch {
-      observer.notice("\(StoreError(error))")
-    }
-  }
-
-  /// Fails when the log's file isn't there any more, or is another one: what is committed would be lost with the process.
-  private func lookForLog() {
-    do throws(SystemError) {
-      guard try Files.identity(directory.logFile) != logFile else { return }
-    } catch {
-      // The next look may tell.
-      return
-    }
-    fail(
-      .directory("\(directory.logFile) was removed or replaced while it was in use; put it back, or restore a backup"))
-  }
-
-  private func lookAtDisk() {
-    do throws(SystemError) {
-      let unflushed = overlay.usage.bytes
-      switch try disk.look(unflushedBytes: unflushed) {
-      case true?:
-        let reason = unflushed > disk.bytes ? "what waits to be flushed" : "storage.diskReserveBytes"
-        observer.notice(
-          "changes are refused: less than \(max(disk.bytes, unflushed)) bytes are free on the disk (\(reason)); make room"
-        )
-      case false?: observer.notice("changes are taken again: there is room on the disk")
-      case nil: break
-      }
-    } catch {
-      observer.notice("\(error)")
-    }
-  }
-
   /// Changes what can be changed while the store is open: how many sessions a tenant may have open, and how much room
   /// is kept free on the disk.
   public func adjust(maximumSessions: UInt64, diskReserveBytes: Int) {
@@ -421,7 +287,7 @@ public final class SessionStore: Sendable {
   }
 
   /// After a failed commit nothing in memory can be trusted: refuse everything and let the process end.
-  private func fail(_ error: StoreError) {
+  func fail(_ error: StoreError) {
     guard !isFailed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     observer.failed(error)
   }
