@@ -46,8 +46,8 @@ internal import Platform
 
   /// Opens the environment in the folder `path`, creating both when they are missing.
   ///
-  /// Slots of readers that died are freed. Throws when the folder is on a network file system (lmdb.h: "Do not use LMDB databases on
-  /// remote filesystems"), or can't be opened or mapped.
+  /// Slots of readers that died are freed. Throws when the folder is on a network file system (lmdb.h: "Do not use LMDB
+  /// databases on remote filesystems"), or can't be opened or mapped.
   public init(path: String, options: Options = Options()) throws(LMDBError) {
     self.path = path
     isReadOnly = options.isReadOnly

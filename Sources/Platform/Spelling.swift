@@ -2,8 +2,8 @@
 // whoever writes them can have it take quadratic time.
 
 extension FixedWidthInteger {
-  /// The number that decimal digits spell. Nil for no text, for anything else in it, such as the sign that Swift takes, and for
-  /// a number that is too large.
+  /// The number that decimal digits spell. Nil for no text, for anything else in it, such as the sign that Swift takes, and
+  /// for a number that is too large.
   public init?(digits text: some StringProtocol) {
     guard text.utf8.allSatisfy({ $0 &- 0x30 < 10 }) else { return nil }
     self.init(text)

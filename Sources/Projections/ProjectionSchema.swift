@@ -11,8 +11,9 @@ public import SessionModel
 //   meta         "format"                                   →  text: the format of the environment and its snapshots
 //                "log"                                      →  text: the name of the store whose log was folded
 //
-// LMDB finds an entry by its key alone: one whose key was damaged seems to be missing, or to be another. So what clients look
-// up has a seal, 64 bits of checksum of the key. That something is missing is proved by the seals on both sides of its place.
+// LMDB finds an entry by its key alone: one whose key was damaged seems to be missing, or to be another. So what clients
+// look up has a seal, 64 bits of checksum of the key. That something is missing is proved by the seals on both sides of its
+// place.
 
 enum ProjectionSchema {
   static let snapshots: StaticString = "snapshots"

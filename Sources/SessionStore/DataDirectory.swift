@@ -82,8 +82,8 @@ public struct DataDirectory: Sendable {
     }
   }
 
-  /// Claims the folder of a store for this process, and clears it of leftovers. Throws when there is none, or a daemon serves
-  /// it.
+  /// Claims the folder of a store for this process, and clears it of leftovers. Throws when there is none, or a daemon
+  /// serves it.
   func claimStore() throws(StoreError) -> FolderLock {
     guard try Self.holds(logFile) else {
       throw .directory("there is no store in \(path); name the daemon's data directory with --data-dir")

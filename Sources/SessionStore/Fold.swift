@@ -75,7 +75,8 @@ package struct Fold {
   mutating func advance(_ tenant: TenantID, to checkpoint: Checkpoint) { checkpoints[tenant] = checkpoint }
 
   /// Folds up to `limit` records of `tenant`'s log that follow `checkpoint`, which it moves on. A state that is ahead of the
-  /// checkpoint stays until the log is further. Returns their length in bytes. Throws when a record is damaged, or a state can't be read.
+  /// checkpoint stays until the log is further. Returns their length in bytes. Throws when a record is damaged, or a state
+  /// can't be read.
   package mutating func replay(
     _ log: EventLog, of tenant: TenantID, after checkpoint: inout Checkpoint, limit: Int
   ) throws(StoreError) -> Int {

@@ -48,8 +48,8 @@ final class RecordingClock: Sendable {
     }
   }
 
-  /// Calls `body` when all up to the settled `time` is written: at once, or on the writer's thread after its batch. It must not
-  /// block.
+  /// Calls `body` when all up to the settled `time` is written: at once, or on the writer's thread after its batch. It must
+  /// not block.
   func whenWritten(_ time: Instant, _ body: @escaping @Sendable () -> Void) {
     let isWritten = state.withLock { state in
       guard let batch = state.batch, batch <= time else { return true }

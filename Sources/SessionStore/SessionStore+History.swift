@@ -24,8 +24,8 @@ extension SessionStore {
     return recordingClock.settle(min(time, now()))
   }
 
-  /// Calls `body` once when all up to `moment`, which was settled, is written: at once or on the writer's thread. It must not
-  /// block.
+  /// Calls `body` once when all up to `moment`, which was settled, is written: at once or on the writer's thread. It must
+  /// not block.
   public func whenWritten(_ moment: Moment, _ body: @escaping @Sendable () -> Void) {
     guard case .time(let time) = moment else { return body() }
     recordingClock.whenWritten(min(time, now()), body)

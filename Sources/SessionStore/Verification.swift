@@ -127,7 +127,8 @@ public struct Verification {
   /// From `marks` on, when there are some: then what is before the marks is not read again, and only the chain is proved:
   /// that the records now at the marks have the same chain as then, and that all after them follow from it.
   ///
-  /// - Parameter head: a chain that each of the tenants must have come to, nil for none; behind the marks, if there are some.
+  /// - Parameter head: a chain that each of the tenants must have come to, nil for none; behind the marks, if there are
+  ///   some.
   public func run(
     tenants only: [TenantID]?, after earlier: TenantID?, from marks: ChainMarks?, expecting head: ChainHead? = nil,
     _ step: @escaping (Step) -> Void

@@ -5,7 +5,8 @@ internal import SessionStore
 /// What another process of this program does for this one, because it may end in a crash: a damaged page of a file that
 /// is mapped into memory can bring down whoever reads it. Not for people, and so in no help.
 enum ChildWork: String {
-  /// `%verify [--tenant TENANT] [--after TENANT] [--marks FILE] [--head HEAD] [--projections no]`: tells the steps of a verification.
+  /// `%verify [--tenant TENANT] [--after TENANT] [--marks FILE] [--head HEAD] [--projections no]`: tells the steps of a
+  /// verification.
   case verify = "%verify"
   /// `%compare OLD NEW`: tells how old projections differ from new ones.
   case compare = "%compare"
