@@ -107,7 +107,7 @@ import Testing
     #expect(try findings(folder).contains { $0.contains("the removal of tenant acme was interrupted") })
     #expect(throws: StoreError.self) { _ = try Rebuild(DataDirectory(folder.path)) }
     let refusal = #expect(throws: StoreError.self) {
-      _ = try OfflineErasure(DataDirectory(folder.path), options: TestStore.environment) { _ in }
+      _ = try OfflineErasure(DataDirectory(folder.path)) { _ in }
     }
     #expect(refusal?.description.contains("the removal of tenant acme was interrupted") == true)
     do {
