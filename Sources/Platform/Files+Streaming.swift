@@ -8,7 +8,8 @@ public struct NewFile: ~Copyable {
   /// A file that is written at `temporary` meanwhile, in place of what stood there. It gets mode 0600; where root
   /// makes it, it is given to whom the folder belongs.
   public init(at temporary: String) throws(SystemError) {
-    let opened = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    // Not through a link that somebody else has put there: what it points to would be emptied.
+    let opened = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
     guard opened >= 0 else { throw .current("write \(temporary)") }
     descriptor = opened
     self.temporary = temporary

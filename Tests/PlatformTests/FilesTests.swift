@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import TestSupport
 
@@ -50,6 +51,16 @@ import TestSupport
     try Files.removeDirectory(folder("a"))
     #expect(try !Files.exists(folder("a")))
     try Files.removeDirectory(folder("a"))
+  }
+
+  @Test("a new file isn't written through a link")
+  func newFileThroughLink() throws {
+    let folder = try TemporaryFolder()
+    folder.write(Array("mine".utf8), to: "other")
+    #expect(unsafe symlink(folder("other"), folder("file.new")) == 0)
+    #expect(throws: SystemError.self) { try Files.replace(folder("file"), with: [1]) }
+    #expect(try Files.read(folder("other")) == Array("mine".utf8))
+    #expect(try !Files.exists(folder("file")))
   }
 
   @Test("the parent of a path", arguments: [("/a/b", "/a"), ("/a", "/"), ("a/b", "a"), ("a", ".")])

@@ -40,7 +40,7 @@ def failing(call: str, error: str, when: str, *files) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", ["log", "projections"])
 def test_a_file_that_cannot_be_looked_for_is_not_a_missing_one(filled, name):
     """Whoever takes it for missing begins a new one over it."""
-    filled.prefix = failing("access", "EIO", "1+", filled.data / name / "data.mdb")
+    filled.prefix = failing("newfstatat", "EIO", "1+", filled.data / name / "data.mdb")
     with pytest.raises(StartFailed) as failure:
         filled.start()
     assert failure.value.status == 3
