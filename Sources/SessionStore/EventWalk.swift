@@ -45,6 +45,8 @@ public struct EventWalk {
   /// How far a tenant's log has been walked.
   private struct Place {
     var reached: UInt64
+    /// Where the log ended when that was last looked for.
+    var end: UInt64 = 0
     var filter: EventFilter
     var isDone = false
   }
@@ -56,8 +58,8 @@ public struct EventWalk {
     self.selection = selection
     guard fromEnd else { return }
     for tenant in try selectedTenants() {
-      tenants[tenant] = Place(
-        reached: try Self.lastPosition(of: tenant, in: reader.log), filter: try filter(in: tenant))
+      let end = try Self.lastPosition(of: tenant, in: reader.log)
+      tenants[tenant] = Place(reached: end, end: end, filter: try filter(in: tenant))
     }
   }
 
@@ -68,10 +70,10 @@ public struct EventWalk {
   ) throws {
     for tenant in try selectedTenants() {
       var place = try tenants[tenant] ?? firstPlace(tenant)
-      if try Self.lastPosition(of: tenant, in: reader.log) < place.reached {
-        // The tenant was removed since the last time, and perhaps begun anew.
-        place = Place(reached: 0, filter: try filter(in: tenant))
-      }
+      let end = try Self.lastPosition(of: tenant, in: reader.log)
+      // The tenant was removed since the last time, and perhaps begun anew.
+      if end < place.end { place = try firstPlace(tenant) }
+      place.end = end
       while !place.isDone {
         let before = place.reached
         let items = try next(tenant, &place)

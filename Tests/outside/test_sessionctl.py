@@ -495,6 +495,21 @@ def test_tail_ends_when_the_store_is_replaced(new_daemon, tmp_path):
     assert b"begin again" in tail.process.stderr.read()
 
 
+def test_nothing_before_the_position_is_shown_where_the_log_ends_before_it(new_daemon):
+    daemon = new_daemon().start()
+    for number in range(5):
+        assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), {}).status == 204
+    assert control(daemon.data, "replay", "--from", "8", "--format", "ndjson").out == ""
+    tail = Tail(daemon.data, "--from", "8")
+    try:
+        for number in range(5, 9):
+            time.sleep(0.3)
+            assert daemon.request("PUT", path_of(f"s{number}", query="upsert=true"), {}).status == 204
+        assert [line["subject"] for line in tail.wait(2)] == ["s7", "s8"]
+    finally:
+        assert tail.end(signal.SIGTERM) == 0
+
+
 def test_tail_goes_on_with_a_tenant_that_is_begun_anew(new_daemon):
     daemon = new_daemon().start()
     for number in range(5):
