@@ -113,9 +113,7 @@ internal import Synchronization
       // The library may have no memory left for it.
       if refusal.status == 431 { return refuseDirectly(answer) }
       // An answer before the body is received makes the library end the connection.
-      stage = .refused
-      leavesUnread = true
-      core.counters.refusedRequests.add(1, ordering: .relaxed)
+      noteRefusal()
       // Of other refusals the header isn't known to be in order.
       queue(exchange, (refusal.status == 413 ? core.handler.complete(answer, to: exchange) : answer).closing())
       return true
@@ -148,11 +146,15 @@ internal import Synchronization
   /// Refuses a request whose answer the library can't take: it goes directly into the socket, into which the library hasn't
   /// sent any of one, and the connection ends.
   private func refuseDirectly(_ answer: HTTPResponse) -> Bool {
+    noteRefusal()
+    RawAnswer.send(answer, to: descriptor)
+    return false
+  }
+
+  private func noteRefusal() {
     stage = .refused
     leavesUnread = true
     core.counters.refusedRequests.add(1, ordering: .relaxed)
-    RawAnswer.send(answer, to: descriptor)
-    return false
   }
 
   private func dispatch(_ exchange: HTTPExchange) {

@@ -47,6 +47,12 @@ public struct DataDirectory: Sendable {
     )
   }
 
+  /// Whether the log's file isn't there any more, or is another one than `opened`. False where that can't be told: the next
+  /// look may.
+  func hasLostLog(_ opened: Files.Identity?) -> Bool {
+    (try? Files.identity(logFile) != opened) ?? false
+  }
+
   /// Throws when the log is gone although there are projections that were folded from one. A new log in its place would be
   /// an empty store, to which the only witness of the old one wouldn't fit.
   func refuseLostLog() throws(StoreError) {

@@ -46,12 +46,7 @@ extension SessionStore {
 
   /// Fails when the log's file isn't there any more, or is another one: what is committed would be lost with the process.
   private func lookForLog() {
-    do throws(SystemError) {
-      guard try Files.identity(directory.logFile) != logFile else { return }
-    } catch {
-      // The next look may tell.
-      return
-    }
+    guard directory.hasLostLog(logFile) else { return }
     fail(
       .directory("\(directory.logFile) was removed or replaced while it was in use; put it back, or restore a backup"))
   }

@@ -75,10 +75,7 @@ public final class StoreReader: Sendable {
   }
 
   /// Whether the log's file was removed or replaced since it was opened, so that nothing more can come of it.
-  public var isLost: Bool {
-    // Where that can't be told, the next look may.
-    (try? Files.identity(directory.logFile) != logFile) ?? false
-  }
+  public var isLost: Bool { directory.hasLostLog(logFile) }
 
   /// The number of the log's last commit; another one means that there is something new. Costs next to nothing.
   public var lastCommit: UInt64 { log.lastCommit }

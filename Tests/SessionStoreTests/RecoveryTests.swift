@@ -118,22 +118,25 @@ import TestSupport
     #expect(test.send(.set("s1", "a", "1")) == .accepted(version: 3, position: 13))
   }
 
-  @Test("projections of a log that went on otherwise from the same beginning are built anew")
-  func forked() throws {
+  /// A closed store whose log went on with `ours`, and whose projections are of one that went on with `theirs`.
+  private func fork(_ theirs: Command, _ ours: Command) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     let clock = TestClock()
     do { fill(try TestStore(folder, clock: clock), rounds: 1) }
     try TemporaryFolder.copy(folder("log"), to: folder("backup"))
-    do { try TestStore(folder, clock: clock).send(.set("s1", "branch", "1")) }
+    do { try TestStore(folder, clock: clock).send(theirs) }
     try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
     try TemporaryFolder.copy(folder("backup"), to: folder("log"))
     try Files.removeDirectory(folder("projections"))
-    do {
-      let test = try TestStore(folder, clock: clock)
-      test.send(.set("s1", "branch", "2"))
-    }
-    // Same number of events as the other branch's checkpoint names, but another chain.
+    do { try TestStore(folder, clock: clock).send(ours) }
     try TemporaryFolder.copy(folder("ahead"), to: folder("projections"))
+    return folder
+  }
+
+  @Test("projections of a log that went on otherwise from the same beginning are built anew")
+  func forked() throws {
+    // Same number of events as the other branch's checkpoint names, but another chain.
+    let folder = try fork(.set("s1", "branch", "1"), .set("s1", "branch", "2"))
     let test = try TestStore(folder)
     #expect(try test.document("s1")?.contains(#""branch":2"#) == true)
     #expect(test.notices.first == "the projections don't fit the log and are built anew from it")
@@ -141,20 +144,10 @@ import TestSupport
 
   @Test("who carries a customer isn't taken from projections of a log that went on otherwise")
   func forkedCustomers() throws {
-    let folder = try TemporaryFolder()
-    let clock = TestClock()
-    func logIn(_ session: String) throws {
-      let changes = ContextChanges(fields: [.init(field: .customerID, value: "c1")])
-      try TestStore(folder, clock: clock).send(Command(session, .patch(changes), naming: 1))
+    func logIn(_ session: String) -> Command {
+      Command(session, .patch(ContextChanges(fields: [.init(field: .customerID, value: "c1")])), naming: 1)
     }
-    do { fill(try TestStore(folder, clock: clock), rounds: 1) }
-    try TemporaryFolder.copy(folder("log"), to: folder("backup"))
-    try logIn("s1")
-    try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
-    try TemporaryFolder.copy(folder("backup"), to: folder("log"))
-    try Files.removeDirectory(folder("projections"))
-    try logIn("s2")
-    try TemporaryFolder.copy(folder("ahead"), to: folder("projections"))
+    let folder = try fork(logIn("s1"), logIn("s2"))
     let reader = try StoreReader(directory: DataDirectory(folder.path), options: TestStore.environment)
     var selection = EventSelection()
     selection.customer = "c1"
@@ -168,17 +161,8 @@ import TestSupport
 
   @Test("a session is read without the help of projections of a log that went on otherwise")
   func forkedSession() throws {
-    let folder = try TemporaryFolder()
-    let clock = TestClock()
-    do { fill(try TestStore(folder, clock: clock), rounds: 1) }
-    try TemporaryFolder.copy(folder("log"), to: folder("backup"))
-    do { try TestStore(folder, clock: clock).send(.set("s1", "branch", "1")) }
-    try TemporaryFolder.copy(folder("projections"), to: folder("ahead"))
-    try TemporaryFolder.copy(folder("backup"), to: folder("log"))
-    try Files.removeDirectory(folder("projections"))
     // The position of s1's newest event in one branch is that of s2's in the other.
-    do { try TestStore(folder, clock: clock).send(.set("s2", "branch", "2")) }
-    try TemporaryFolder.copy(folder("ahead"), to: folder("projections"))
+    let folder = try fork(.set("s1", "branch", "1"), .set("s2", "branch", "2"))
     func session(opensProjections: Bool) throws -> PastSession? {
       let reader = try StoreReader(
         directory: DataDirectory(folder.path), options: TestStore.environment, opensProjections: opensProjections)
